@@ -1,0 +1,168 @@
+"""Python functions that run inside Redis.
+
+``redgrease`` is a drop-in extension of redis-py for RedisGears 1.x, with an embedded Gears server
+of its own.  The names below are loaded when they are first used, so ``import redgrease`` costs
+next to nothing, and works with no third-party package at all: building functions needs only the
+standard library, while ``RedisGears``, ``Gears`` and ``cmd`` need the ``client`` extra.
+"""
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from redgrease._version import __version__
+
+if TYPE_CHECKING:
+    from redgrease.client import (
+        Gears,
+        Redis,
+        RedisCluster,
+        RedisGears,
+        RedisGearsCluster,
+        RedisMods,
+    )
+    from redgrease.func import command, trigger
+    from redgrease.gears import ClosedGearFunction, GearFunction, OpenGearFunction
+    from redgrease.reader import (
+        CommandReader,
+        GearReader,
+        KeysOnlyReader,
+        KeysReader,
+        PythonReader,
+        ShardsIDReader,
+        StreamReader,
+    )
+    from redgrease.requirements import (
+        Requirement,
+        Version,
+        read_requirements,
+        resolve_requirements,
+    )
+    from redgrease.runtime import (
+        GB,
+        GEARS_RUNTIME,
+        GearsBuilder,
+        atomic,
+        configGet,
+        execute,
+        gearsConfigGet,
+        gearsFuture,
+        hashtag,
+        hashtag3,
+        log,
+    )
+    from redgrease.runtime_client import cmd
+    from redgrease.sugar import FailurePolicy, KeyType, LogLevel, ReaderType, TriggerMode
+
+__all__ = [
+    "GB",
+    "GEARS_RUNTIME",
+    "ClosedGearFunction",
+    "CommandReader",
+    "FailurePolicy",
+    "GearFunction",
+    "GearReader",
+    "Gears",
+    "GearsBuilder",
+    "KeyType",
+    "KeysOnlyReader",
+    "KeysReader",
+    "LogLevel",
+    "OpenGearFunction",
+    "PythonReader",
+    "ReaderType",
+    "Redis",
+    "RedisCluster",
+    "RedisGears",
+    "RedisGearsCluster",
+    "RedisMods",
+    "Requirement",
+    "ShardsIDReader",
+    "StreamReader",
+    "TriggerMode",
+    "Version",
+    "__version__",
+    "atomic",
+    "cmd",
+    "command",
+    "configGet",
+    "execute",
+    "gearsConfigGet",
+    "gearsFuture",
+    "hashtag",
+    "hashtag3",
+    "log",
+    "read_requirements",
+    "resolve_requirements",
+    "trigger",
+]
+
+# Where each public name lives.
+_HOMES: Dict[str, str] = {
+    name: home
+    for home, names in {
+        "client": "Gears Redis RedisCluster RedisGears RedisGearsCluster RedisMods",
+        "func": "command trigger",
+        "gears": "ClosedGearFunction GearFunction OpenGearFunction",
+        "reader": "CommandReader GearReader KeysOnlyReader KeysReader PythonReader"
+        " ShardsIDReader StreamReader",
+        "requirements": "Requirement Version read_requirements resolve_requirements",
+        "runtime": "GB GEARS_RUNTIME GearsBuilder atomic configGet execute gearsConfigGet"
+        " gearsFuture hashtag hashtag3 log",
+        "runtime_client": "cmd",
+        "sugar": "FailurePolicy KeyType LogLevel ReaderType TriggerMode",
+    }.items()
+    for name in names.split()
+}
+
+# Submodules that are reachable as attributes without an import of their own.
+_SUBMODULES = (
+    "client config data engine exceptions formatting func gearialization gears reader"
+    " requirements runtime runtime_client sugar typing utils"
+).split()
+
+
+def _load(name: str) -> Any:
+    """Find a public name when it is first asked for, and keep it."""
+    if name in _SUBMODULES:
+        return importlib.import_module("redgrease." + name)
+    if name not in _HOMES:
+        raise AttributeError(f"module 'redgrease' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module("redgrease." + _HOMES[name]), name)
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package in ("redgrease", ""):
+            raise
+        raise ModuleNotFoundError(
+            f"redgrease.{name} needs the package {package!r}, which is not installed; "
+            "`pip install redgrease[client]` brings all that the client needs",
+            name=missing.name,
+        ) from missing
+    globals()[name] = value
+    return value
+
+
+def _names() -> List[str]:
+    return sorted(set(globals()) | set(__all__) | set(_SUBMODULES))
+
+
+if sys.version_info >= (3, 7):
+
+    def __getattr__(name: str) -> Any:
+        return _load(name)
+
+    def __dir__() -> List[str]:
+        return _names()
+
+else:  # module-level __getattr__ came with Python 3.7
+
+    class _LazyModule(types.ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            return _load(name)
+
+        def __dir__(self) -> List[str]:
+            return _names()
+
+    sys.modules[__name__].__class__ = _LazyModule
