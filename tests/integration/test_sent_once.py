@@ -1,8 +1,15 @@
 """A Gears command runs once, however long it takes and whatever redis-py would do."""
 
+import os
+import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import redgrease
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "slow_function.py"
 
 
 def test_a_function_slower_than_the_read_timeout_runs_once(gears_server, r):
@@ -29,3 +36,15 @@ def test_so_does_a_raw_command(gears_server, r):
     with redgrease.RedisGears.from_url(gears_server.url, socket_timeout=0.2) as hasty:
         hasty.execute_command("RG.PYEXECUTE", script)
     assert r.get("runs") == b"1"
+
+
+def test_the_example_of_eight_seconds_runs_once_under_the_defaults(gears_server, r):
+    out = subprocess.run(
+        [sys.executable, str(EXAMPLE)],
+        env=dict(os.environ, REDGREASE_URL=gears_server.url),
+        stdout=subprocess.PIPE,
+        check=True,
+        universal_newlines=True,
+        timeout=60,
+    ).stdout
+    assert re.fullmatch(r"slept after (8|9)\.\d s; runs: 1\n", out)
