@@ -1,0 +1,168 @@
+"""The configuration of Gears on a server."""
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
+
+from redgrease.convert import text, truth
+
+if TYPE_CHECKING:
+    from redgrease.sender import Sender
+
+__all__ = ["Config"]
+
+Name = Union[str, bytes]
+
+
+def _types() -> "OrderedDict[str, Callable[[Any], Any]]":
+    # The order is that of the documentation of RedisGears.
+    return OrderedDict(
+        [
+            ("MaxExecutions", int),
+            ("MaxExecutionsPerRegistration", int),
+            ("ProfileExecutions", truth),
+            ("PythonAttemptTraceback", truth),
+            ("DownloadDeps", truth),
+            ("DependenciesUrl", text),
+            ("DependenciesSha256", text),
+            ("PythonInstallationDir", text),
+            ("CreateVenv", truth),
+            ("ExecutionThreads", int),
+            ("ExecutionMaxIdleTime", int),
+            ("PythonInstallReqMaxIdleTime", int),
+            ("SendMsgRetries", int),
+        ]
+    )
+
+
+def _setting(name: str, kind: str, doc: str, writable: bool = True) -> Any:
+    """A property for a setting of the server."""
+
+    def get(self: "Config") -> Any:
+        return self.get_single(name)
+
+    def set(self: "Config", value: Any) -> None:
+        self.set({name: value})
+
+    return property(get, set if writable else None, doc=f"{doc} ({kind})")
+
+
+class Config:
+    """Reads and writes the configuration of Gears: ``client.gears.config``.
+
+    Settings can be read, and where the server allows it written, as attributes::
+
+        client.gears.config.MaxExecutions = 100
+
+    Args:
+        redis: A client of redis-py.
+        gears: The ``Gears`` object to use; by default one is made.
+    """
+
+    __slots__ = ("_gears", "redis")
+
+    ValueTypes = _types()
+    """The names of the known settings, and what makes Python values of what the server sends."""
+
+    def __init__(self, redis: Any, gears: Optional["Sender"] = None) -> None:
+        self.redis = redis
+        self._gears = gears
+
+    def _send(self, command: str, *args: Any) -> Any:
+        if self._gears is None:
+            from redgrease.gears_client import Gears
+
+            self._gears = Gears(self.redis)
+        return self._gears.send(command, *args)
+
+    @classmethod
+    def _convert(cls, name: str, value: Any) -> Any:
+        """Make a Python value of a setting; what cannot be converted stays as it is."""
+        types = {known.lower(): kind for known, kind in cls.ValueTypes.items()}
+        kind = types.get(name.lower())
+        if kind is None or isinstance(value, Exception):
+            return value
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            return value
+
+    def get(self, *names: Name) -> Dict[str, Any]:
+        """Read settings.  Sends ``RG.CONFIGGET``.
+
+        Args:
+            names: Names of settings, also of those that users made up; by default all known.
+
+        Returns:
+            The values by name.  For a setting that the server does not know, the value is an
+            ``UnknownConfigError`` (which is not raised).
+        """
+        wanted: Tuple[str, ...] = tuple(map(text, names)) or tuple(self.ValueTypes)
+        values = self._send("RG.CONFIGGET", *wanted)
+        return {name: self._convert(name, value) for name, value in zip(wanted, values)}
+
+    def get_single(self, name: Name) -> Any:
+        """Read one setting.  Sends ``RG.CONFIGGET``.
+
+        Args:
+            name: The name of the setting.
+
+        Returns:
+            Its value.
+
+        Raises:
+            UnknownConfigError: The server does not know the setting.
+        """
+        value = self.get(name)[text(name)]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+    def set(self, config_dict: Optional[Mapping[Any, Any]] = None, **settings: Any) -> bool:
+        """Write settings, in a cluster on all servers.  Sends ``RG.CONFIGSET``.
+
+        Args:
+            config_dict: Values by name.
+            settings: More of them; these win.
+
+        Returns:
+            Whether the server took all of them (also True if there are none).
+        """
+        values = {text(name): value for name, value in (config_dict or {}).items()}
+        values.update(settings)
+        return bool(self._send("RG.CONFIGSET", values)) if values else True
+
+    MaxExecutions = _setting("MaxExecutions", "int", "How many executions a server keeps")
+    MaxExecutionsPerRegistration = _setting(
+        "MaxExecutionsPerRegistration", "int", "How many executions are kept of a registration"
+    )
+    ProfileExecutions = _setting("ProfileExecutions", "bool", "Whether steps are timed")
+    PythonAttemptTraceback = _setting(
+        "PythonAttemptTraceback", "bool", "Whether errors have tracebacks"
+    )
+    ExecutionMaxIdleTime = _setting(
+        "ExecutionMaxIdleTime", "int", "Milliseconds that an execution waits for other shards"
+    )
+    PythonInstallReqMaxIdleTime = _setting(
+        "PythonInstallReqMaxIdleTime", "int", "Milliseconds to wait for requirements"
+    )
+    SendMsgRetries = _setting(
+        "SendMsgRetries", "int", "How often a message to another shard is sent again"
+    )
+    DownloadDeps = _setting(
+        "DownloadDeps", "bool", "Whether the server downloads its Python", writable=False
+    )
+    DependenciesUrl = _setting(
+        "DependenciesUrl", "str", "Where the server's Python comes from", writable=False
+    )
+    DependenciesSha256 = _setting(
+        "DependenciesSha256", "str", "The check sum of the server's Python", writable=False
+    )
+    PythonInstallationDir = _setting(
+        "PythonInstallationDir", "str", "Where the server's Python is", writable=False
+    )
+    CreateVenv = _setting(
+        "CreateVenv", "bool", "Whether requirements have an environment", writable=False
+    )
+    ExecutionThreads = _setting(
+        "ExecutionThreads", "int", "How many threads run functions", writable=False
+    )

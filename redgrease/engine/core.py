@@ -1,0 +1,163 @@
+"""The engine: all rooms of the worker, put together."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from .context import Context, current
+from .dispatch import Dispatcher
+from .executions import Execution, Executions, Plan
+from .futures import Futures, RunFuture
+from .keyspace import Keyspace
+from .native import Native, redis_ai_stub
+from .pool import Pool
+from .readers import Reader
+from .registrations import Registrations
+from .requirements import Requirements
+from .script import Scripts, Session, Sessions
+from .settings import Settings
+from .steps import Step
+
+MODULES = ("redisgears", "redisAI")
+
+
+class Engine:
+    """Runs scripts and functions against one Redis.
+
+    Args:
+        redis: URL of Redis.
+        directory: The server's folder; a temporary one if not given.
+        config: The configuration at the start.
+        hold: Asks the proxy to hold its clients; returns a token when it does.
+        release: Takes the token and lets them go.
+        own_process: Whether the process is the engine's own, so that it may be changed (sleeps
+            that can be interrupted, names in ``__main__``) and ended.
+        give_up: Ends the process after a function has resisted an abort.
+    """
+
+    def __init__(
+        self,
+        redis: str,
+        directory: str | None = None,
+        config: Mapping[str, Any] | None = None,
+        hold: Callable[[], str] | None = None,
+        release: Callable[[str], None] | None = None,
+        own_process: bool = False,
+        give_up: Callable[[], None] | None = None,
+    ) -> None:
+        self.own_process = own_process
+        self._give_up = give_up
+        self.directory = directory or tempfile.mkdtemp(prefix="redgrease-")
+        self.settings = Settings(config)
+        self.keyspace = Keyspace(redis, hold, release)
+        self.pool = Pool(max(1, self.settings["ExecutionThreads"]))
+        self.executions = Executions(self)
+        self.futures = Futures(self)
+        self.registrations = Registrations(self)
+        self.requirements = Requirements(self.directory)
+        self.sessions = Sessions()
+        self.scripts = Scripts(self)
+        self.dispatcher = Dispatcher(self)
+        self._numbers = itertools.count()
+        native = Native(self)
+        self.module, self._redis_ai = native.module(), redis_ai_stub()
+        self._names = native.script_globals(self.module, self._redis_ai)
+        self.scripts.set_globals(self._names)
+        self._before: dict[str, Any] = {}
+        self._sleep = time.sleep
+
+    # -- the process ----------------------------------------------------------------------------
+
+    def install(self) -> None:
+        """Make the runtime modules importable; in a process of its own, more than that."""
+        self._before = {name: sys.modules.get(name) for name in MODULES}
+        sys.modules["redisgears"] = self.module
+        sys.modules["redisAI"] = self._redis_ai
+        if os.path.isdir(self.requirements.path) and self.requirements.path not in sys.path:
+            sys.path.insert(0, self.requirements.path)
+        if self.own_process:
+            time.sleep = self._interruptible_sleep
+            main = vars(sys.modules["__main__"])
+            for name, value in self._names.items():
+                main.setdefault(name, value)
+
+    def uninstall(self) -> None:
+        """Undo :meth:`install` and end the threads."""
+        for name, module in self._before.items():
+            if module is None:
+                sys.modules.pop(name, None)
+            else:
+                sys.modules[name] = module
+        if self.own_process:
+            time.sleep = self._sleep
+        self.pool.close()
+        self.futures.close()
+        self.keyspace.close()
+
+    def _interruptible_sleep(self, seconds: Any) -> None:
+        """``time.sleep``, which an abort can end; Python's own goes on sleeping."""
+        context = current()
+        if context is None or context.execution is None or context.coroutine:
+            self._sleep(seconds)
+            return
+        if not isinstance(seconds, (int, float)) or not seconds > 0:
+            self._sleep(seconds)  # complains as it should, or gives way
+            return
+        context.execution.wake.wait(min(seconds, 1e9))
+
+    def in_server(self) -> bool:
+        """Whether the caller is a script or function, rather than the code that hosts a worker."""
+        return self.own_process or current() is not None
+
+    def resisted(self, execution: Execution, answer: Callable[[], None]) -> None:
+        """A function would not be stopped: answer for it, and get rid of its thread."""
+        execution.abandon()
+        answer()
+        if self.own_process and self._give_up is not None:
+            self._give_up()
+        else:
+            self.pool.lose_thread()
+
+    # -- functions ------------------------------------------------------------------------------
+
+    def take_registration_number(self) -> int:
+        """The next number of registration IDs; every builder takes one."""
+        return next(self._numbers)
+
+    def plan(self, session: Session, reader: Reader, steps: tuple[Step, ...]) -> Plan:
+        """Make a plan of what a builder has collected."""
+        return Plan(session, reader, steps)
+
+    def run_inside(self, context: Context, reader: Reader, steps: tuple[Step, ...]) -> RunFuture:
+        """Start a run within a function."""
+        result: Future[Any] = Future()
+        execution = self.executions.create(self.plan(context.session, reader, steps))
+
+        def ended(done: Execution) -> None:
+            self.executions.drop(done.id)
+            result.set_result([list(done.results), list(done.errors)])
+
+        execution.when_done(ended)
+        self.pool.submit(execution.run)
+        return RunFuture(result)
+
+    def loop_name(self) -> Any:
+        """What scripts find under the name ``loop``."""
+        return _LazyLoop(self.futures)
+
+
+class _LazyLoop:
+    """The event loop, which starts when something is asked of it."""
+
+    def __init__(self, futures: Futures) -> None:
+        self._futures = futures
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._futures.loop, name)

@@ -1,0 +1,336 @@
+"""The RG.* commands: one row each, from name to handler."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import hiredis
+
+from . import replies
+from .connection import decoded
+from .errors import GearsError
+from .executions import SHARD_ID
+from .replies import OK, Error
+from .requirements import FAILED
+from .script import Background, OptionError, Session, parse_options
+
+if TYPE_CHECKING:
+    from .core import Engine
+
+NO_EXECUTION = Error("execution plan does not exist")
+NO_GEARS = "Can not run gears inside a multi exec, lua, or when blocking is not allowed"
+IN_TRANSACTION = Error("ERR Blocking module command called from transaction")
+IN_FUNCTION = Error("ERR can not run this command in a function (blocking is not allowed)")
+DEFERRED = object()
+"""What a handler returns when the answer comes later."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command that a client (or a function) has sent.
+
+    Attributes:
+        arguments: The words behind the command.
+        resp3: Whether the client has switched to RESP3.
+        multi: Whether it is in a transaction.
+        inside: Whether a function sent it.
+        answer: Takes the reply when it comes later.
+    """
+
+    arguments: list[bytes]
+    resp3: bool = False
+    multi: bool = False
+    inside: bool = False
+    answer: Callable[[Any], None] = lambda reply: None
+
+    @property
+    def words(self) -> list[str]:
+        """The arguments as texts."""
+        return [word.decode("utf-8", "replace") for word in self.arguments]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One command."""
+
+    handler: Callable[[Call], Any]
+    least: int = 0
+    most: int | None = None
+    blocks: bool = False
+
+
+class Dispatcher:
+    """Answers RG.* commands.
+
+    Args:
+        engine: The engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.table: dict[str, Row] = {
+            "RG.PYEXECUTE": Row(self.pyexecute, 1),
+            "RG.GETRESULTS": Row(self.getresults, 1),
+            "RG.GETRESULTSBLOCKING": Row(self.getresultsblocking, 1, blocks=True),
+            "RG.DROPEXECUTION": Row(self.dropexecution, 1),
+            "RG.ABORTEXECUTION": Row(self.abortexecution, 1, blocks=True),
+            "RG.DUMPEXECUTIONS": Row(lambda call: engine.executions.dump()),
+            "RG.GETEXECUTION": Row(self.getexecution, 1, 2),
+            "RG.DUMPREGISTRATIONS": Row(lambda call: engine.registrations.dump()),
+            "RG.UNREGISTER": Row(self.unregister, 1),
+            "RG.TRIGGER": Row(self.trigger, 1),
+            "RG.TRIGGERONKEY": Row(self.trigger, 2),
+            "RG.CONFIGGET": Row(lambda call: engine.settings.get(call.words)),
+            "RG.CONFIGSET": Row(lambda call: engine.settings.set(call.words)),
+            "RG.INFOCLUSTER": Row(lambda call: "no cluster mode"),
+            "RG.REFRESHCLUSTER": Row(lambda call: OK, blocks=True),
+            "RG.NETWORKTEST": Row(lambda call: OK),
+            "RG.PYSTATS": Row(self.pystats),
+            "RG.PYDUMPREQS": Row(lambda call: engine.requirements.dump()),
+            "RG.PYEXPORTREQ": Row(lambda call: Error("requirement does not exists"), 1),
+            "RG.PYIMPORTREQ": Row(lambda call: Error("ERR not supported by this server"), 1),
+            "RG.PAUSEREGISTRATIONS": Row(self.pauseregistrations, 1),
+            "RG.UNPAUSEREGISTRATIONS": Row(self.pauseregistrations, 1),
+            "RG.CLEARREGISTRATIONSSTATS": Row(self.clearregistrationsstats),
+            "RG.PYDUMPSESSIONS": Row(self.pydumpsessions),
+            "RG.PYPROFILE": Row(self.pyprofile, 2),
+            "RG.DUMPPLUGINS": Row(lambda call: [["GearsPythonPlugin", 10213]]),
+            "RG.PYEXECUTEREMOTE": Row(lambda call: "Execute remote is not longer supported"),
+            "RG.PYFREEINTERPRETER": Row(lambda call: "Free interpreter is not longer supported"),
+        }
+
+    # -- entrances ------------------------------------------------------------------------------
+
+    def call(
+        self,
+        words: list[bytes],
+        reply: Callable[[bytes], None],
+        resp3: bool = False,
+        multi: bool = False,
+    ) -> None:
+        """Run a command of a client.
+
+        Args:
+            words: The command and its arguments.
+            reply: Gets the encoded reply, at once or later, from whatever thread.
+            resp3: Whether the client has switched to RESP3.
+            multi: Whether it is in a transaction, where nothing may wait.
+        """
+
+        def answer(value: Any) -> None:
+            reply(replies.encode(value, resp3))
+
+        value = self._run(words, Call(words[1:], resp3, multi, answer=answer))
+        if value is not DEFERRED:
+            answer(value)
+
+    def call_inside(self, words: list[bytes]) -> Any:
+        """Run a command for ``execute()`` of a function.
+
+        Returns:
+            The reply, as execute() maps it.
+
+        Raises:
+            GearsError: The reply is an error.
+        """
+
+        value = self._run(words, Call(words[1:], inside=True))
+        if isinstance(value, Error):
+            raise GearsError(str(value))
+        reader = hiredis.Reader(replyError=str)
+        reader.feed(replies.encode(value))
+        return decoded(reader.gets())
+
+    def _run(self, words: list[bytes], call: Call) -> Any:
+        name = words[0].decode("latin-1").upper()
+        row = self.table.get(name)
+        if row is None:
+            return _unknown(words)
+        given = len(call.arguments)
+        if given < row.least or (row.most is not None and given > row.most):
+            return Error(f"ERR wrong number of arguments for '{name}' command")
+        if row.blocks and call.multi:
+            return IN_TRANSACTION
+        if row.blocks and call.inside:
+            return IN_FUNCTION
+        return row.handler(call)
+
+    # -- scripts --------------------------------------------------------------------------------
+
+    def pyexecute(self, call: Call) -> Any:
+        """RG.PYEXECUTE script [options]."""
+        engine = self._engine
+        try:
+            options = parse_options(call.words[1:])
+            if call.multi or call.inside:
+                return Error(NO_GEARS)
+            engine.sessions.check(options)
+        except OptionError as error:
+            return Error(str(error))
+        source = call.arguments[0]
+        missing = engine.requirements.missing(options.requirements, options.force_reinstall)
+        if not missing:
+            engine.scripts.submit(source, options, call.answer, call.resp3)
+            return DEFERRED
+
+        def install() -> None:
+            if engine.requirements.install(missing):
+                engine.scripts.submit(source, options, call.answer, call.resp3)
+            else:
+                call.answer(Error(FAILED))
+
+        Background.run(install, "requirements")
+        return DEFERRED
+
+    # -- executions -----------------------------------------------------------------------------
+
+    def getresults(self, call: Call) -> Any:
+        """RG.GETRESULTS id."""
+        execution = self._engine.executions.get(call.words[0])
+        if execution is None:
+            return NO_EXECUTION
+        if not execution.done:
+            return Error("execution is still running")
+        return replies.results_and_errors(execution.results, execution.errors, call.resp3)
+
+    def getresultsblocking(self, call: Call) -> Any:
+        """RG.GETRESULTSBLOCKING id."""
+        execution = self._engine.executions.get(call.words[0])
+        if execution is None:
+            return NO_EXECUTION
+        execution.when_done(
+            lambda done: call.answer(
+                replies.results_and_errors(done.results, done.errors, call.resp3)
+            )
+        )
+        return DEFERRED
+
+    def dropexecution(self, call: Call) -> Any:
+        """RG.DROPEXECUTION id."""
+        execution = self._engine.executions.get(call.words[0])
+        if execution is None:
+            return NO_EXECUTION
+        if not execution.done:
+            return Error("can not drop a not yet finished execution, abort it first.")
+        self._engine.executions.drop(execution.id)
+        return OK
+
+    def abortexecution(self, call: Call) -> Any:
+        """RG.ABORTEXECUTION id; answers when it has stopped."""
+        execution = self._engine.executions.get(call.words[0])
+        if execution is None:
+            return Error("execution does not exist")
+        if execution.done:
+            return OK
+
+        def abort() -> None:
+            if execution.abort():
+                call.answer(OK)
+            else:
+                self._engine.resisted(execution, lambda: call.answer(OK))
+
+        Background.run(abort, "abort")
+        return DEFERRED
+
+    def getexecution(self, call: Call) -> Any:
+        """RG.GETEXECUTION id [SHARD | CLUSTER]."""
+        scope = call.words[1].upper() if len(call.arguments) > 1 else "SHARD"
+        if scope not in ("SHARD", "CLUSTER"):
+            return Error("unknown subcommand")
+        if scope == "CLUSTER":
+            return Error("no cluster detected - use `RG.GETEXECUTION <id> [SHARD]` instead")
+        execution = self._engine.executions.get(call.words[0])
+        return NO_EXECUTION if execution is None else [execution.describe()]
+
+    # -- registrations --------------------------------------------------------------------------
+
+    def unregister(self, call: Call) -> Any:
+        """RG.UNREGISTER id [abortpending]."""
+        words = call.words
+        pending = len(words) > 1 and words[1].lower() == "abortpending"
+        try:
+            self._engine.registrations.remove(words[0], pending)
+        except KeyError:
+            return Error("execution is not registered")
+        return OK
+
+    def trigger(self, call: Call) -> Any:
+        """RG.TRIGGER name [arg ...] and RG.TRIGGERONKEY name key [arg ...]."""
+        return Error("ERR subcommand not found")
+
+    def pauseregistrations(self, call: Call) -> Any:
+        """RG.PAUSEREGISTRATIONS id and RG.UNPAUSEREGISTRATIONS id."""
+        return Error(f"Execution {call.words[0]} does not exists on shard {SHARD_ID}")
+
+    def clearregistrationsstats(self, call: Call) -> Any:
+        """RG.CLEARREGISTRATIONSSTATS."""
+        self._engine.registrations.clear_statistics()
+        return OK
+
+    # -- Python ---------------------------------------------------------------------------------
+
+    def pystats(self, call: Call) -> Any:
+        """RG.PYSTATS: the worker's memory, as far as the system tells."""
+        scale = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+        current = _resident() or peak
+        return ["TotalAllocated", peak, "PeakAllocated", peak, "CurrAllocated", current]
+
+    def pydumpsessions(self, call: Call) -> Any:
+        """RG.PYDUMPSESSIONS [VERBOSE] [DEAD] [SESSIONS id ...]."""
+        words = call.words
+        sessions = self._engine.sessions
+        dead = False
+        for position, word in enumerate(words):
+            option = word.upper()
+            if option == "SESSIONS":
+                return [
+                    _describe(found) if found is not None else f"Session {ident} does not exists"
+                    for ident in words[position + 1 :]
+                    for found in [sessions.get(ident)]
+                ]
+            if option in ("DEAD", "TS"):
+                dead = True
+            elif option != "VERBOSE":
+                return Error(f"Unknown option {word}")
+        return [_describe(session) for session in sessions.all() if session.dead == dead]
+
+    def pyprofile(self, call: Call) -> Any:
+        """RG.PYPROFILE STATS|RESET session."""
+        words = call.words
+        if words[0].upper() not in ("STATS", "RESET"):
+            return Error("Wrong subcommand given to RG.PYPROFILE")
+        if self._engine.sessions.get(words[1]) is None:
+            return Error("session does not exists")
+        return OK
+
+
+def _describe(session: Session) -> list[Any]:
+    """A session's entry in the reply to RG.PYDUMPSESSIONS."""
+    return [
+        *("ID", session.id, "sessionDescription", session.description),
+        *("refCount", 1 + len(session.registrations), "linked", "primary"),
+        *("dead", "true" if session.dead else "false"),
+        *("requirementInstallationNeeded", 0, "requirements", list(session.requirements)),
+        *("registrations", list(session.registrations)),
+    ]
+
+
+def _unknown(words: list[bytes]) -> Error:
+    """Redis's own answer to a command it does not know."""
+    name, *rest = (word.decode("utf-8", "replace") for word in words)
+    shown = "".join(f"'{word[:128]}' " for word in rest)[:128]
+    return Error(f"ERR unknown command '{name[:128]}', with args beginning with: {shown}")
+
+
+def _resident() -> int | None:
+    """Bytes of memory in use now."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as status:
+            return int(status.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return None

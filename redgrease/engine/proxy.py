@@ -1,0 +1,539 @@
+"""The proxy: Redis on one side, clients that may also say ``RG.*`` on the other.
+
+Every client connection has a connection of its own to Redis, so whatever depends on a connection
+works as on Redis.  Bytes pass untouched while nothing in them concerns Gears.
+
+How a Gears command keeps its place among pipelined ones: before it is carried out, the proxy sends
+Redis a *marker*, an unknown command with a random name.  Its error reply comes from any Redis in
+any state (even before AUTH), and all that comes before it belongs to earlier requests.  Where the
+connection's rights are not known, an ``EVAL`` goes along: who may not run scripts in Redis may not
+run them here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import hiredis
+
+from .link import WorkerLink
+from .resp import Framer, Passage, ProtocolError, command
+from .transaction import Transaction, with_module
+
+GEARS = frozenset(
+    b"RG." + name
+    for name in (
+        b"PYEXECUTE GETRESULTS GETRESULTSBLOCKING DROPEXECUTION ABORTEXECUTION DUMPEXECUTIONS"
+        b" GETEXECUTION DUMPREGISTRATIONS UNREGISTER TRIGGER TRIGGERONKEY CONFIGGET CONFIGSET"
+        b" INFOCLUSTER REFRESHCLUSTER PYSTATS PYDUMPREQS PYEXPORTREQ PYIMPORTREQ NETWORKTEST"
+        b" PAUSEREGISTRATIONS UNPAUSEREGISTRATIONS CLEARREGISTRATIONSSTATS PYDUMPSESSIONS"
+        b" PYPROFILE DUMPPLUGINS PYEXECUTEREMOTE PYFREEINTERPRETER"
+    ).split()
+)
+"""The commands that the worker knows; Redis itself answers to all others."""
+
+RUNS_CODE = frozenset({b"RG.PYEXECUTE", b"RG.PYIMPORTREQ", b"RG.CONFIGSET"})
+"""Commands that need the right to run scripts."""
+
+BLOCKING = frozenset(
+    b"BLPOP BRPOP BLMOVE BRPOPLPUSH BZPOPMIN BZPOPMAX BLMPOP BZMPOP XREAD XREADGROUP WAIT WAITAOF"
+    b" SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split()
+)
+"""Commands that may take for ever: nobody waits for their replies."""
+
+STATEFUL = frozenset(b"MULTI EXEC DISCARD RESET HELLO AUTH MODULE CLIENT".split())
+
+WATCHED = BLOCKING | STATEFUL
+
+SENTINEL = b"*1\r\n$1\r\nX\r\n"
+PROBE = command([b"EVAL", b"return 1", b"0"])
+KEEP = 4096
+"""How much of Redis's last bytes is kept back while a marker is looked for."""
+
+HIGH_WATER = 1 << 20
+
+
+@dataclass
+class Upstream:
+    """Where Redis is.
+
+    Attributes:
+        path: Of its Unix socket; None if it is reached by TCP.
+        host: Its host.
+        port: Its port.
+        tls: Whether to use TLS.
+    """
+
+    path: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 6379
+    tls: bool = False
+
+    @classmethod
+    def from_url(cls, url: str) -> Upstream:
+        """The address in a URL: ``redis://``, ``rediss://`` or ``unix://``."""
+        parts = urlsplit(url)
+        if parts.scheme == "unix":
+            return cls(path=unquote(parts.path))
+        return cls(None, parts.hostname or "127.0.0.1", parts.port or 6379, parts.scheme == "rediss")
+
+    async def connect(self, factory: Callable[[], asyncio.Protocol]) -> Any:
+        """Connect to it."""
+        loop = asyncio.get_running_loop()
+        if self.path is not None:
+            return await loop.create_unix_connection(factory, self.path)
+        tls = ssl.create_default_context() if self.tls else None
+        return await loop.create_connection(factory, self.host, self.port, ssl=tls)
+
+
+class Proxy:
+    """Takes the clients' connections.
+
+    Args:
+        upstream: URL of Redis.
+        link_path: Where the worker finds the proxy.
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+    """
+
+    def __init__(self, upstream: str, link_path: str, host: str, port: int) -> None:
+        self.upstream = Upstream.from_url(upstream)
+        self.host, self.port = host, port
+        self.link = WorkerLink(link_path, self._hold, self._release)
+        self.clients: set[Client] = set()
+        self.numbers = itertools.count(1)
+        self._server: asyncio.AbstractServer | None = None
+        self._holds: list[bytes] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def holding(self) -> bool:
+        """Whether the clients' commands are kept back."""
+        return bool(self._holds)
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            OSError: The address is taken, or not this machine's.
+        """
+        await self.link.start()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Client(self), self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        if self._server is not None:
+            self._server.close()
+        for client in list(self.clients):
+            client.close()
+        await self.link.stop()
+
+    def spawn(self, coroutine: Any) -> None:
+        """Run a coroutine beside; asyncio itself would forget it."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _hold(self, hold: bytes) -> None:
+        self._holds.append(hold)
+        if len(self._holds) == 1:
+            self.spawn(self._drain(hold))
+
+    async def _drain(self, hold: bytes) -> None:
+        """Wait until Redis has answered all that clients have sent, then tell the worker."""
+        waiting = [client.mark() for client in list(self.clients) if client.in_flight]
+        if waiting:
+            await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
+        if self._holds[:1] == [hold]:
+            self.link.send("HELD", hold)
+
+    def _release(self, hold: bytes) -> None:
+        if hold not in self._holds:
+            return
+        first = self._holds[0] == hold
+        self._holds.remove(hold)
+        if not self._holds:
+            for client in list(self.clients):
+                client.process()
+        elif first:
+            self.spawn(self._drain(self._holds[0]))
+
+
+class Redis(asyncio.Protocol):
+    """The connection to Redis that belongs to a client."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.transport: Any = None
+        self._kept = bytearray()
+        self._mark = b""
+        self._marked: asyncio.Future[bytes] | None = None
+        self._collect = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._marked is None:
+            self.client.transport.write(data)
+            return
+        self._kept += data
+        found = self._kept.find(self._mark)
+        end = self._kept.find(b"\r\n", found) if found >= 0 else -1
+        if end < 0:
+            if not self._collect and len(self._kept) > 2 * KEEP:
+                self.client.transport.write(bytes(self._kept[:-KEEP]))
+                del self._kept[:-KEEP]
+            return
+        line = self._kept.rfind(b"\r\n", 0, found)  # the end of the line before the marker's
+        before = bytes(self._kept[: line + 2]) if line >= 0 else b""
+        after = bytes(self._kept[end + 2 :])
+        marked, self._marked = self._marked, None
+        self._kept.clear()
+        if not marked.done():
+            marked.set_result(before)
+        if after:  # a push message that came meanwhile
+            self.client.later += after
+
+    def mark(self, collect: bool) -> asyncio.Future[bytes]:
+        """Send a marker.
+
+        Args:
+            collect: Whether to keep back everything that comes before its reply.
+
+        Returns:
+            What came before its reply, as far as it was kept back.
+        """
+        self._mark = b"rg.~" + os.urandom(16).hex().encode()
+        self._marked = asyncio.get_running_loop().create_future()
+        self._collect = collect
+        self.transport.write(command([self._mark]))
+        return self._marked
+
+    def pause_writing(self) -> None:
+        self.client.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.client.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._marked is not None and not self._marked.done():
+            self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
+            self._marked.exception()
+        self.client.close()
+
+
+class Client(asyncio.Protocol):
+    """The connection of a client."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.number = next(proxy.numbers)
+        self.transport: Any = None
+        self.redis = Redis(self)
+        self.later = bytearray()  # of Redis's, to be passed on behind a Gears reply
+        self._buffer = bytearray()
+        self._framer = Framer()
+        self._reader = hiredis.Reader()
+        self._passage: Passage | None = None
+        self._raw = False  # broken beyond framing: Redis may have it all
+        self._busy = False  # a Gears command is being carried out
+        self._connected = False
+        self._ended = False
+        self._closed = False
+        self._paused = False
+        self._allowed = False  # Redis has let this connection run scripts
+        self._silent = False  # CLIENT REPLY OFF
+        self._resp3 = False
+        self._blocked = False
+        self._transaction: Transaction | None = None
+        self.in_flight = False
+
+    # -- the connection -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.proxy.clients.add(self)
+        self.proxy.spawn(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            await self.proxy.upstream.connect(lambda: self.redis)
+        except OSError as error:
+            self.transport.write(f"-ERR Redis cannot be reached: {error}\r\n".encode())
+            self.transport.close()
+            return
+        if self._closed:
+            self.redis.transport.close()
+            return
+        self._connected = True
+        self.process()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self.process()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self.process()
+        return True  # replies that are under way are still delivered
+
+    def pause_writing(self) -> None:
+        if self.redis.transport is not None:
+            self.redis.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.redis.transport is not None:
+            self.redis.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both sides."""
+        if self._closed:
+            return
+        self._closed = True
+        self.proxy.clients.discard(self)
+        self.transport.close()
+        if self.redis.transport is not None:
+            self.redis.transport.close()
+        self.proxy.link.send("GONE", str(self.number))
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def process(self) -> None:
+        """Carry out as much of the buffer as can be."""
+        while self._buffer and self._free():
+            try:
+                if not self._step():
+                    break
+            except ProtocolError:
+                self._raw = True
+        self._throttle()
+        if self._ended and self._free() and self.redis.transport.can_write_eof():
+            self.redis.transport.write_eof()
+            self._ended = False
+
+    def _free(self) -> bool:
+        return not (self._busy or self._closed or self.proxy.holding) and self._connected
+
+    def _throttle(self) -> None:
+        """Stop reading from a client that sends faster than it is served."""
+        full = len(self._buffer) > HIGH_WATER and not self._free()
+        if full != self._paused and not self._closed:
+            self._paused = full
+            if full:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _step(self) -> bool:
+        """Take something off the buffer; False if more bytes are needed first."""
+        if self._raw:
+            self._forward(len(self._buffer))
+            return True
+        if self._passage is not None:
+            taken = self._passage.take(memoryview(self._buffer))
+            if self._passage.done:
+                self._passage = None
+            self._forward(taken)
+            return True
+        if self._plain():
+            self._forward(len(self._buffer))
+            return True
+        end = self._framer.next(self._buffer, 0)
+        if end < 0:
+            return self._incomplete()
+        self._request(self._framer.words, end)
+        return True
+
+    def _plain(self) -> bool:
+        """Whether the buffer holds whole requests, none of which concerns Gears."""
+        if len(self._buffer) > HIGH_WATER or self._transaction is not None:
+            return False
+        reader = self._reader
+        request = None
+        try:
+            reader.feed(self._buffer)
+            reader.feed(SENTINEL)
+            while True:
+                following = reader.gets()
+                if following is False:
+                    break
+                if request is not None:
+                    name = request[0].upper()
+                    if name in WATCHED or name.startswith(b"RG."):
+                        break
+                request = following
+            else:
+                return False
+            if following is False and request == [b"X"]:
+                return True
+        except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
+            pass  # not what clients send; framing by hand finds out what it is
+        self._reader = hiredis.Reader()
+        return False
+
+    def _incomplete(self) -> bool:
+        """An incomplete request: a large foreign one passes as it comes, others are waited for."""
+        words = self._framer.words
+        if not words or len(self._buffer) < KEEP or self._transaction is not None:
+            return False
+        name = words[0].upper()
+        if name in WATCHED or name.startswith(b"RG."):
+            return False
+        self._passage = Passage(self._buffer, 0)
+        self._forward(self._passage.taken)
+        return True
+
+    def _forward(self, size: int) -> None:
+        self._blocked = False
+        self.in_flight = True
+        self.redis.transport.write(bytes(self._buffer[:size]))
+        del self._buffer[:size]
+
+    def _request(self, words: list[bytes], end: int) -> None:
+        """One request, which may concern Gears."""
+        name = words[0].upper() if words else b""
+        if name in GEARS:
+            del self._buffer[:end]
+            if self._transaction is not None:
+                self.redis.transport.write(self._transaction.placeholder(words))
+            else:
+                self._start(self._gears(name, words))
+        elif name == b"EXEC" and self._transaction is not None and self._transaction.calls:
+            del self._buffer[:end]
+            self._start(self._execute(self._transaction))
+            self._transaction = None
+        elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
+            request = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            if self._transaction is not None:
+                self.redis.transport.write(request)
+            else:
+                self._start(self._modules(request))
+        else:
+            self._note(name, words)
+            self._forward(end)
+            self._blocked = name in BLOCKING
+            if self._blocked:
+                self.in_flight = False
+
+    def _note(self, name: bytes, words: list[bytes]) -> None:
+        """Follow what changes the state of the connection."""
+        if name == b"MULTI":
+            self._transaction = self._transaction or Transaction()
+        elif name in (b"EXEC", b"DISCARD"):
+            self._transaction = None
+        elif name == b"HELLO":
+            self._allowed = False
+            if len(words) > 1:
+                self._resp3 = words[1] == b"3"
+        elif name == b"AUTH":
+            self._allowed = False
+        elif name == b"RESET":
+            self._transaction, self._resp3, self._allowed, self._silent = None, False, False, False
+        elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
+            self._silent = words[2].upper() != b"ON"
+
+    # -- Gears ----------------------------------------------------------------------------------
+
+    @property
+    def _flags(self) -> str:
+        return "3" if self._resp3 else ""
+
+    def _start(self, coroutine: Any) -> None:
+        self._busy = True
+        self.proxy.spawn(self._finish(coroutine))
+
+    async def _finish(self, coroutine: Any) -> None:
+        try:
+            reply = await coroutine
+        except ConnectionError:
+            return  # Redis has hung up, and so do we
+        if self._closed:
+            return
+        if not self._silent:
+            self.transport.write(reply)
+        if self.later:
+            self.transport.write(bytes(self.later))
+            self.later.clear()
+        self._busy = False
+        self.process()
+
+    async def mark(self) -> None:
+        """Wait until Redis has answered all that was sent to it."""
+        if self._silent or self._closed or not self._connected:
+            return
+        try:
+            before = await self.redis.mark(collect=False)
+        except ConnectionError:
+            return
+        self.in_flight = False
+        self.transport.write(before)
+
+    async def _gears(self, name: bytes, words: list[bytes]) -> bytes:
+        refusal = await self._probe(name)
+        if refusal:
+            return refusal
+        return await self.proxy.link.call(self.number, self._flags, words)
+
+    async def _probe(self, name: bytes) -> bytes:
+        """Redis's refusal, if it would not let this connection do such a thing."""
+        if self._silent:
+            return b""
+        if self._allowed and name not in RUNS_CODE:
+            if self.in_flight:
+                await self.mark()
+            return b""
+        self.redis.transport.write(PROBE)
+        before = await self.redis.mark(collect=False)
+        self.in_flight = False
+        start = before.rfind(b"\r\n", 0, len(before) - 2) + 2 if b"\r\n" in before[:-2] else 0
+        self.transport.write(before[:start])
+        answer = before[start:]
+        if answer.startswith(b":"):
+            self._allowed = True
+        elif answer.startswith(b"-ERR Can't execute"):
+            return answer.replace(b"'eval'", b"'%b'" % name.lower(), 1)
+        elif answer.startswith(b"-NOPERM"):
+            return answer if name in RUNS_CODE else b""
+        elif answer.startswith((b"-NOAUTH", b"-LOADING", b"-BUSY")):
+            return answer
+        return b""
+
+    async def _modules(self, request: bytes) -> bytes:
+        """MODULE LIST, with Gears among the modules."""
+        await self.mark()
+        self.redis.transport.write(request)
+        return with_module(await self.redis.mark(collect=True), self._resp3)
+
+    async def _execute(self, transaction: Transaction) -> bytes:
+        """EXEC of a transaction with Gears commands in it."""
+        runs_code = next((name for name in transaction.names if name in RUNS_CODE), None)
+        self.redis.transport.write(command([b"EXEC"]))
+        reply = await self.redis.mark(collect=True)
+        self.in_flight = False
+        if runs_code is not None:
+            refusal = await self._probe(runs_code)
+            if refusal:
+                return transaction.fill(reply, [refusal] * len(transaction.calls))
+        replies = []
+        if transaction.done(reply):
+            for words in transaction.calls:
+                flags = self._flags + "m"
+                replies.append(await self.proxy.link.call(self.number, flags, words))
+        return transaction.fill(reply, replies)

@@ -1,0 +1,146 @@
+"""Requests on the wire: where one ends and the next begins.
+
+A proxy must know that without reading ahead: what is foreign passes untouched, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+INLINE_LIMIT = 64 * 1024
+"""How long an inline request, or the header of one, may be (as in Redis)."""
+
+
+class ProtocolError(Exception):
+    """The bytes are no request; Redis itself knows best what to answer to them."""
+
+
+def number(line: bytes) -> int:
+    """The number after the first character of a header line.
+
+    Raises:
+        ProtocolError: It is none.
+    """
+    digits = line[1:]
+    if not (digits.isdigit() or (digits[:1] == b"-" and digits[1:].isdigit())):
+        raise ProtocolError(f"invalid length {digits[:16]!r}")
+    return int(digits)
+
+
+class Framer:
+    """Finds the requests in a buffer, one after the other.
+
+    Attributes:
+        words: The words of the request so far (of an incomplete one, those that are complete).
+    """
+
+    def __init__(self) -> None:
+        self.words: list[bytes] = []
+
+    def next(self, data: bytes | bytearray, start: int) -> int:
+        """Find the end of a request; :attr:`words` are its words then.
+
+        Args:
+            data: The buffer.
+            start: Where the request begins.
+
+        Returns:
+            The index behind it; -1 if it is incomplete.
+
+        Raises:
+            ProtocolError: The bytes are no request.
+        """
+        self.words = []
+        if data[start : start + 1] != b"*":
+            return self._inline(data, start)
+        line_end = data.find(b"\r\n", start)
+        if line_end < 0:
+            if len(data) - start > INLINE_LIMIT:
+                raise ProtocolError("too big mbulk count string")
+            return -1
+        count = number(bytes(data[start:line_end]))
+        position = line_end + 2
+        for _ in range(count):
+            if position >= len(data):
+                return -1
+            if data[position] != 0x24:
+                raise ProtocolError(f"expected '$', got {chr(data[position])!r}")
+            line_end = data.find(b"\r\n", position)
+            if line_end < 0:
+                if len(data) - position > INLINE_LIMIT:
+                    raise ProtocolError("too big bulk count string")
+                return -1
+            size = number(bytes(data[position:line_end]))
+            if size < 0:
+                raise ProtocolError("invalid bulk length")
+            position = line_end + 2 + size + 2
+            if position > len(data):
+                return -1
+            self.words.append(bytes(data[line_end + 2 : position - 2]))
+        return position
+
+    def _inline(self, data: bytes | bytearray, start: int) -> int:
+        end = data.find(b"\n", start)
+        if end < 0:
+            if len(data) - start > INLINE_LIMIT:
+                raise ProtocolError("too big inline request")
+            return -1
+        self.words = bytes(data[start:end]).split()
+        return end + 1
+
+
+class Passage:
+    """Follows a request that is too large to wait for, while its bytes pass.
+
+    Args:
+        data: The buffer; it holds the beginning of the request, and not all of it.
+        start: Where the request begins.
+    """
+
+    def __init__(self, data: bytes | bytearray, start: int) -> None:
+        line_end = data.find(b"\r\n", start)
+        self._words = number(bytes(data[start:line_end]))
+        self._skip = 0
+        self._header = b""
+        #: How many bytes of the buffer, from ``start``, belong to the request.
+        self.taken = line_end + 2 - start
+        self.taken += self.take(memoryview(data)[line_end + 2 :])
+
+    @property
+    def done(self) -> bool:
+        """Whether the request is complete."""
+        return not self._words and not self._skip
+
+    def take(self, data: memoryview) -> int:
+        """How many of the bytes that come next belong to the request.
+
+        Raises:
+            ProtocolError: The bytes are no request.
+        """
+        position = 0
+        while position < len(data) and not self.done:
+            if self._skip:
+                step = min(self._skip, len(data) - position)
+                self._skip -= step
+                position += step
+                continue
+            self._header += bytes(data[position : position + 1])
+            position += 1
+            if self._header[:1] != b"$" or len(self._header) > INLINE_LIMIT:
+                raise ProtocolError("expected '$'")
+            if self._header.endswith(b"\r\n"):
+                self._skip = number(self._header[:-2]) + 2
+                self._header = b""
+                self._words -= 1
+        return position
+
+
+def bulk(data: bytes) -> bytes:
+    """A bulk string."""
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+def command(words: Iterable[bytes]) -> bytes:
+    """A request."""
+    packed = [bulk(word) for word in words]
+    return b"*%d\r\n%b" % (len(packed), b"".join(packed))

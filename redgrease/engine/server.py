@@ -1,0 +1,175 @@
+"""A Gears server, started and stopped from Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .supervisor import ServerOptions
+
+if TYPE_CHECKING:
+    from redgrease.client import RedisGears
+
+
+class ServerStartError(RuntimeError):
+    """The server has ended instead of starting."""
+
+
+class GearsServer:
+    """A Redis address on which ``RG.*`` commands work too, for as long as it is used.
+
+    ::
+
+        with GearsServer() as server:
+            r = server.client()
+
+    Args:
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+        redis: URL of a Redis that runs already (``redis://``, ``rediss://`` or ``unix://``); by
+            default the server starts one of its own.
+        dir: Where data is kept; by default nothing is kept.
+        worker: ``"process"``, functions run in a process of their own; ``"thread"``, they run in
+            a thread of this one, so that breakpoints, prints and coverage work in them.
+        config: The Gears configuration at the start, such as ``{"MaxExecutions": 10}``.
+        redis_server: Where the program redis-server is.
+        redis_args: More of its command line.
+        password: What clients must give with AUTH, if the server starts its own Redis.
+
+    Raises:
+        ValueError: ``worker`` is neither of the two.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        redis: str | None = None,
+        dir: str | os.PathLike[str] | None = None,
+        worker: str = "process",
+        config: Mapping[str, Any] | None = None,
+        redis_server: str | os.PathLike[str] | None = None,
+        redis_args: Sequence[str] = (),
+        password: str | None = None,
+    ) -> None:
+        if worker not in ("process", "thread"):
+            raise ValueError(f"worker is 'process' or 'thread', not {worker!r}")
+        self._options = ServerOptions(
+            host=host,
+            port=port,
+            redis=redis,
+            redis_server=os.fspath(redis_server) if redis_server is not None else None,
+            redis_args=list(redis_args),
+            dir=os.fspath(dir) if dir is not None else None,
+            password=password,
+            config=dict(config or {}),
+            worker="external" if worker == "thread" else "process",
+        )
+        self.host = host
+        self.port = port
+        self.redis_url = redis or ""
+        self.worker_pid: int | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._log: Any = None
+
+    def start(self) -> GearsServer:
+        """Start the server; returns when it answers.
+
+        Raises:
+            ServerStartError: It has ended instead; the error shows its log.
+        """
+        if self._process is not None:
+            return self
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "redgrease.engine", self._options.to_json()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            log = self.log
+            self.stop()
+            raise ServerStartError(f"the Gears server did not start:\n{log}")
+        ready = json.loads(line)
+        self.port, self.redis_url = ready["port"], ready["redis_url"]
+        self.worker_pid = ready["worker_pid"]
+        if self._options.worker == "external":
+            self._start_thread(ready["link"])
+        return self
+
+    def _start_thread(self, link: str) -> None:
+        from .worker import WorkerOptions, run_worker
+
+        options = WorkerOptions(link, self.redis_url, self._options.dir, self._options.config)
+        self._thread = threading.Thread(
+            target=run_worker, args=(options,), name="redgrease-worker", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the server, and everything that it has started."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()
+        if self._thread is not None:
+            self._thread.join(10)
+            self._thread = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def __enter__(self) -> GearsServer:
+        return self.start()
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """What the server, its Redis and its worker have logged so far."""
+        if self._log is None:
+            return ""
+        # The processes share the file's position, which must stay where they write.
+        number = self._log.fileno()
+        return os.pread(number, os.fstat(number).st_size, 0).decode("utf-8", "replace")
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server; None if it does not run."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        password = self._options.password
+        login = f":{quote(password, safe='')}@" if password else ""
+        return f"redis://{login}{self.host}:{self.port}"
+
+    def client(self, **kwargs: Any) -> RedisGears:
+        """A client of the server.
+
+        Args:
+            kwargs: As for ``redgrease.RedisGears``.
+        """
+        from redgrease.client import RedisGears
+
+        client: RedisGears = RedisGears.from_url(self.url, **kwargs)
+        return client

@@ -1,0 +1,228 @@
+"""The server process: starts Redis, the proxy and the worker, and ends them together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from .proxy import Proxy
+from .redis_server import RedisServer
+
+_log = logging.getLogger("redgrease.engine")
+
+MIN_DELAY, MAX_DELAY = 0.05, 5.0
+"""Seconds before a dead worker is started again, at first and at most."""
+
+
+@dataclass
+class ServerOptions:
+    """What a server needs to know.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port; 0 for any that is free.
+        redis: URL of a Redis that runs already; None for one of our own.
+        redis_server: Where the program redis-server is.
+        redis_args: More of its command line.
+        dir: Where data is kept; None keeps nothing.
+        password: What clients must give with AUTH, for a Redis of our own.
+        config: The Gears configuration at the start.
+        worker: ``"process"``, or ``"external"`` for one that connects by itself.
+        log_level: The level of the log.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    redis: str | None = None
+    redis_server: str | None = None
+    redis_args: list[str] = field(default_factory=list)
+    dir: str | None = None
+    password: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    worker: str = "process"
+    log_level: str = "info"
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ServerOptions:
+        """The reverse of :meth:`to_json`."""
+        return cls(**json.loads(text))
+
+
+def with_password(url: str, password: str | None) -> str:
+    """A URL with a password in it."""
+    if not password:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}"))
+
+
+class Supervisor:
+    """Runs the parts of a server.
+
+    Args:
+        options: What to run.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self.options = options
+        self.runtime = tempfile.mkdtemp(prefix="redgrease-")  # made with mode 0700
+        self.link_path = str(Path(self.runtime) / "link")
+        self.redis: RedisServer | None = None
+        self.proxy: Proxy | None = None
+        self.redis_url = options.redis or ""
+        self._worker: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Start everything; returns when commands are answered.
+
+        Raises:
+            OSError: The address cannot be listened on.
+            RuntimeError: There is no Redis, or it does not start.
+        """
+        options = self.options
+        for folder in (options.dir,):
+            if folder:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+        if options.redis is None:
+            socket_path = str(Path(self.runtime) / "redis")
+            self.redis = RedisServer(
+                socket_path, options.dir, options.redis_server, options.password, options.redis_args
+            )
+            self.redis.start()
+            self.redis_url = with_password(self.redis.url, options.password)
+        self.proxy = Proxy(self.redis_url, self.link_path, options.host, options.port)
+        await self.proxy.start()
+        if options.worker == "process":
+            self._keeper = asyncio.get_running_loop().create_task(self._keep_worker())
+            await self._worker_ready()
+
+    async def _worker_ready(self) -> None:
+        assert self.proxy is not None and self._keeper is not None
+        ready = asyncio.ensure_future(self.proxy.link.ready.wait())
+        await asyncio.wait({ready, self._keeper}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+            self._keeper.result()
+
+    async def _keep_worker(self) -> None:
+        """Start the worker, and start it again whenever it dies."""
+        delay = MIN_DELAY
+        loop = asyncio.get_running_loop()
+        first = True
+        while not self._stopping:
+            started = loop.time()
+            self._worker = await asyncio.create_subprocess_exec(
+                *self._worker_command(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=2,  # what functions print goes to the log
+                start_new_session=True,
+            )
+            status = await self._worker.wait()
+            if self._stopping:
+                return
+            if first and self.proxy is not None and not self.proxy.link.ready.is_set():
+                if loop.time() - started < 1 and status not in (-9, -15, 70):
+                    raise RuntimeError(f"the Gears worker ended with status {status} at its start")
+            first = False
+            _log.warning("the Gears worker has ended with status %s; starting it again", status)
+            delay = MIN_DELAY if loop.time() - started > MAX_DELAY else min(2 * delay, MAX_DELAY)
+            await asyncio.sleep(delay)
+
+    def _worker_command(self) -> list[str]:
+        command = [sys.executable, "-m", "redgrease.engine.worker"]
+        command += ["--link", self.link_path, "--redis", self.redis_url]
+        command += ["--dir", self.options.dir or self.runtime]
+        return [*command, "--config", json.dumps(self.options.config)]
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The worker's process id."""
+        return self._worker.pid if self._worker is not None else None
+
+    async def stop(self) -> None:
+        """End everything."""
+        self._stopping = True
+        if self.proxy is not None:
+            await self.proxy.stop()
+        if self._worker is not None and self._worker.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._worker.kill()
+            await self._worker.wait()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+                await self._keeper
+        if self.redis is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.redis.stop)
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+
+async def serve(
+    options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | None]]
+) -> int:
+    """Run a server until it is told to end.
+
+    Args:
+        options: What to run.
+        started: Called when commands are answered; the server ends when it returns, with its
+            result as the status.
+
+    Returns:
+        An exit status.
+    """
+    supervisor = Supervisor(options)
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        await supervisor.start()
+        work = asyncio.ensure_future(started(supervisor))
+        told = asyncio.ensure_future(ended.wait())
+        await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not work.done():
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+            return 0
+        return work.result() or 0
+    finally:
+        await supervisor.stop()
+
+
+def run(
+    options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | None]]
+) -> int:
+    """The same, from a program; uses uvloop where it is installed."""
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        stream=sys.stderr,
+        format=f"{os.getpid()}:P %(asctime)s # %(message)s",
+    )
+    runner: Any = asyncio.run
+    try:
+        import uvloop
+
+        runner = uvloop.run
+    except ImportError:
+        pass
+    return int(runner(serve(options, started)))

@@ -1,0 +1,244 @@
+"""The worker process: connects to the proxy's link and runs what comes over it.
+
+``python -m redgrease.engine.worker --link PATH --redis URL`` is how the server starts it;
+:func:`run_worker` does the same within a thread of another process, for debugging.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import hiredis
+
+from .core import Engine
+from .errors import GearsError
+
+_log = logging.getLogger("redgrease.engine")
+_CHUNK = 1 << 16
+
+
+@dataclass
+class WorkerOptions:
+    """What a worker needs to know.
+
+    Attributes:
+        link: Path of the proxy's link socket.
+        redis: URL of Redis.
+        dir: The server's folder.
+        config: The configuration at the start.
+        version: The version of the module that is emulated.
+        own_process: Whether the process is the worker's own.
+    """
+
+    link: str
+    redis: str
+    dir: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    version: str = "10213"
+    own_process: bool = False
+
+
+class Link:
+    """The worker's end of the link.
+
+    Frames are arrays of bulk strings both ways: the proxy sends CALL, GONE and HELD, the worker
+    READY, REPLY, HOLD and RELEASE.
+
+    Args:
+        connection: The connected socket.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._sending = threading.Lock()
+        self._holds = itertools.count(1)
+        self._held: dict[bytes, threading.Event] = {}
+        self.closed = threading.Event()
+
+    def send(self, *words: bytes | str) -> None:
+        """Send a frame; says nothing if the proxy is gone, for then the worker ends anyway."""
+        frame = hiredis.pack_command(tuple(words))
+        try:
+            with self._sending:
+                self._socket.sendall(frame)
+        except OSError:
+            self.closed.set()
+
+    def hold(self) -> str:
+        """Have the proxy keep its clients' commands back; returns when it does.
+
+        Raises:
+            GearsError: The proxy is gone.
+        """
+        token = str(next(self._holds))
+        held = self._held[token.encode()] = threading.Event()
+        try:
+            self.send("HOLD", token)
+            while not held.wait(0.05):
+                if self.closed.is_set():
+                    raise GearsError("the server is shutting down")
+        except BaseException:
+            self.release(token)
+            raise
+        finally:
+            self._held.pop(token.encode(), None)
+        return token
+
+    def release(self, token: str) -> None:
+        """Have it go on with them."""
+        self.send("RELEASE", token)
+
+    def serve(self, engine: Engine) -> None:
+        """Read frames and act on them until the proxy closes the link."""
+        reader = hiredis.Reader()
+        try:
+            while True:
+                frame = reader.gets()
+                if frame is not False:
+                    self._act(engine, frame)
+                    continue
+                chunk = self._socket.recv(_CHUNK)
+                if not chunk:
+                    return
+                reader.feed(chunk)
+        except (OSError, hiredis.ProtocolError):
+            return
+        finally:
+            self.closed.set()
+
+    def _act(self, engine: Engine, frame: list[bytes]) -> None:
+        kind = frame[0]
+        if kind == b"CALL":
+            ident, flags, words = frame[1], frame[3], frame[4:]
+            try:
+                engine.dispatcher.call(
+                    words,
+                    lambda reply: self.send("REPLY", ident, reply),
+                    resp3=b"3" in flags,
+                    multi=b"m" in flags,
+                )
+            except Exception as error:
+                _log.exception("%r failed", words[0])
+                text = f"-ERR the Gears worker failed: {type(error).__name__}\r\n"
+                self.send("REPLY", ident, text)
+        elif kind == b"HELD":
+            held = self._held.get(frame[1])
+            if held is not None:
+                held.set()
+        # GONE: replies to a client that has left are dropped by the proxy.
+
+    def close(self) -> None:
+        """Close the socket; ends :meth:`serve`."""
+        self.closed.set()
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._socket.close()
+
+
+def run_worker(options: Any, connection: socket.socket | None = None) -> None:
+    """Run a worker in the current thread until the proxy closes the link.
+
+    Args:
+        options: A :class:`WorkerOptions`, or anything with its attributes.
+        connection: The link, if it is connected already.
+
+    Raises:
+        OSError: The link cannot be connected.
+    """
+    if connection is None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(options.link)
+    link = Link(connection)
+    own_process = bool(getattr(options, "own_process", False))
+    engine = Engine(
+        options.redis,
+        getattr(options, "dir", None),
+        getattr(options, "config", None),
+        link.hold,
+        link.release,
+        own_process,
+        _give_up,
+    )
+    engine.install()
+
+    def serve() -> None:
+        try:
+            link.serve(engine)
+        finally:
+            engine.scripts.close()
+            if own_process:
+                # The proxy is gone: whatever a script still does, nobody waits for it.
+                _exit(0)
+
+    try:
+        link.send("READY")
+        threading.Thread(target=serve, name="redgrease-link", daemon=True).start()
+        engine.scripts.serve()
+    finally:
+        link.close()
+        engine.uninstall()
+
+
+def _give_up() -> None:
+    """End the process, in which a function runs that cannot be stopped; the proxy starts anew."""
+    _log.warning("a function resisted its abort for too long: the worker is restarted")
+    _exit(70)
+
+
+def _exit(status: int) -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker process.
+
+    Args:
+        arguments: The command line, without the program.
+
+    Returns:
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(prog="python -m redgrease.engine.worker")
+    parser.add_argument("--link", required=True, help="path of the proxy's socket")
+    parser.add_argument("--redis", required=True, help="URL of Redis")
+    parser.add_argument("--dir", help="folder of the server")
+    parser.add_argument("--config", type=json.loads, default={}, help="configuration, as JSON")
+    parser.add_argument("--version", default="10213", help="module version to emulate")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(process)d:W %(asctime)s.%(msecs)03d # %(message)s",
+        datefmt="%d %b %Y %H:%M:%S",
+    )
+    # print() in functions goes to the server's log, line by line.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    sys.setswitchinterval(0.001)  # commands are answered soon, also beside a busy function
+    run_worker(WorkerOptions(**vars(options), own_process=True))
+    return 0
+
+
+if __name__ == "__main__":
+    # Under its real name: as "__main__" the module would exist twice.
+    from redgrease.engine.worker import main as real_main
+
+    sys.exit(real_main())

@@ -1,0 +1,251 @@
+"""``Gears``: the commands of RedisGears as methods, for any client of redis-py."""
+
+from typing import Any, Dict, List, Optional, Union
+
+from redgrease import data
+from redgrease.administration import Administration
+from redgrease.commands import TABLE, id_word, words_of
+from redgrease.convert import text
+from redgrease.exceptions import DuplicateTriggerError
+from redgrease.registrations import RegistrationID, Registrations
+from redgrease.results import ExecutionResult
+from redgrease.submission import Submission, prepare
+
+__all__ = ["ExecutionID", "Gears", "RegistrationID"]
+
+ExecutionID = Union[bytes, str, data.ExecID, data.ExecutionInfo, ExecutionResult[Any]]
+
+
+class Gears(Registrations, Administration):
+    """The commands of RedisGears.
+
+    Every client of redgrease has one as its attribute ``gears``; ``Gears(client)`` makes one for
+    any other synchronous client of redis-py.  Commands that run code are sent once, and waited
+    for without a time limit, whatever ``socket_timeout`` and retries the client has.
+
+    Args:
+        redis: The client.
+        timeout: How many seconds to wait for the reply to any command; None is for ever.
+
+    Attributes:
+        config: The configuration of the server.
+        timeout: The time limit, which can be changed.
+    """
+
+    def pyexecute(
+        self,
+        gear_function: Any = "",
+        unblocking: bool = False,
+        requirements: Any = None,
+        enforce_redgrease: Any = None,
+        replace: Optional[bool] = None,
+        id: Optional[str] = None,
+        description: Optional[str] = None,
+        upgrade: bool = False,
+        replace_with: Optional[str] = None,
+        force_reinstall_requirements: bool = False,
+        timeout: Optional[float] = None,
+    ) -> ExecutionResult[Any]:
+        """Run or register a function.  Sends ``RG.PYEXECUTE``, once.
+
+        Args:
+            gear_function: A function made with redgrease, a ``GearsBuilder``, a script, or the
+                path of a file with one.
+            unblocking: Do not wait for the results, but return the id of the execution.
+            requirements: Packages to be installed on the server.
+            enforce_redgrease: Which redgrease is to be installed there: see
+                :func:`redgrease.requirements.resolve_requirements`.
+            replace: What to do if the trigger is taken: None raises an error, False leaves the
+                old registration in place, True replaces it.
+            id: The name of the session (1.2).
+            description: A description of the session (1.2).
+            upgrade: Replace the session of the same name (1.2).
+            replace_with: The name of another session to be replaced (1.2).
+            force_reinstall_requirements: Install requirements anew (1.2.4).
+            timeout: How many seconds to wait for the reply.
+
+        Returns:
+            The result: the records and errors of a run, ``True`` for a registration, a callable
+            for one that has a trigger, the ``ExecID`` of what runs unblocking.
+
+        Raises:
+            PythonVersionMismatch: The server has another version of Python; nothing was sent.
+            DuplicateTriggerError: The trigger is taken.
+            ScriptError: The script raised an exception.
+            ServerError: Another error of the server.
+        """
+        submission = prepare(gear_function, self._short_python_version)
+        words = words_of(
+            TABLE["RG.PYEXECUTE"],
+            submission.script,
+            unblocking=unblocking,
+            requirements=self._requirements(submission, requirements, enforce_redgrease),
+            id=id,
+            description=description,
+            upgrade=upgrade,
+            replace_with=replace_with,
+            force_reinstall_requirements=force_reinstall_requirements,
+        )
+
+        def execute() -> ExecutionResult[Any]:
+            return self._execute(words, submission, timeout)
+
+        try:
+            return execute()
+        except DuplicateTriggerError:
+            if replace is None or submission.trigger is None:
+                raise
+            if not replace:
+                return self._trigger_proxy(submission.trigger, self._pickles(submission))
+            if not self._forget_trigger(submission.trigger):
+                raise
+            return execute()
+
+    @staticmethod
+    def _requirements(submission: Submission, requirements: Any, enforce: Any) -> List[str]:
+        if not requirements and not submission.requirements and enforce in (None, False):
+            return []
+        from redgrease.requirements import resolve_requirements
+
+        resolved = resolve_requirements(requirements) | resolve_requirements(
+            submission.requirements
+        )
+        return sorted(map(str, resolve_requirements(resolved, enforce)))
+
+    def _execute(
+        self, words: List[Any], submission: Submission, timeout: Optional[float]
+    ) -> ExecutionResult[Any]:
+        row = TABLE["RG.PYEXECUTE"]
+        result: ExecutionResult[Any] = self._caller.call(
+            row, words, timeout, record=submission.decode
+        )
+        pickles = self._pickles(submission)
+        if submission.trigger is not None and result.value:
+            return self._trigger_proxy(submission.trigger, pickles)
+        if pickles and isinstance(result.value, data.ExecID):
+            self._memory.note(self._memory.executions, bytes(result.value))
+        return result
+
+    @staticmethod
+    def _pickles(submission: Submission) -> bool:
+        return submission.decode is not None
+
+    def getresults(self, id: ExecutionID, unpickle: Optional[bool] = None) -> ExecutionResult[Any]:
+        """Get the results of an execution that has finished.  Sends ``RG.GETRESULTS``.
+
+        Args:
+            id: The execution.
+            unpickle: Whether redgrease has pickled the results.  By default they are unpickled
+                if this client started the execution, with a function whose results are.
+
+        Returns:
+            The results and errors.
+
+        Raises:
+            ExecutionNotFoundError: The server does not know the execution.
+            ExecutionRunningError: It has not finished.
+        """
+        return self._results("RG.GETRESULTS", id, unpickle)
+
+    def getresultsblocking(
+        self, id: ExecutionID, unpickle: Optional[bool] = None, timeout: Optional[float] = None
+    ) -> ExecutionResult[Any]:
+        """Wait for the results of an execution.  Sends ``RG.GETRESULTSBLOCKING``.
+
+        Args:
+            id: The execution.
+            unpickle: As for :meth:`getresults`.
+            timeout: How many seconds to wait; the execution goes on.
+
+        Returns:
+            The results and errors.
+
+        Raises:
+            ExecutionNotFoundError: The server does not know the execution.
+            GearsTimeoutError: It took longer.
+        """
+        return self._results("RG.GETRESULTSBLOCKING", id, unpickle, timeout)
+
+    def _results(
+        self,
+        command: str,
+        id: ExecutionID,
+        unpickle: Optional[bool],
+        timeout: Optional[float] = None,
+    ) -> ExecutionResult[Any]:
+        if unpickle is None:
+            unpickle = id_word(id) in self._memory.executions
+        record = self._decoder(unpickle)
+        result: ExecutionResult[Any] = self.send(command, id, timeout=timeout, record=record)
+        return result
+
+    def getexecution(
+        self, id: ExecutionID, locality: Optional[Union[str, data.ExecLocality]] = None
+    ) -> Dict[str, data.ExecutionPlan]:
+        """Get the plan of an execution.  Sends ``RG.GETEXECUTION``.
+
+        Args:
+            id: The execution.
+            locality: Whether to ask only one shard, or the whole cluster.
+
+        Returns:
+            The plan of each shard, by the shard's id.
+
+        Raises:
+            ExecutionNotFoundError: The server does not know the execution.
+        """
+        plans: Dict[str, data.ExecutionPlan] = self.send("RG.GETEXECUTION", id, locality)
+        return plans
+
+    def dumpexecutions(
+        self,
+        status: Optional[Union[str, bytes, data.ExecutionStatus]] = None,
+        registered: Optional[bool] = None,
+    ) -> List[data.ExecutionInfo]:
+        """List executions; of a cluster, all servers'.  Sends ``RG.DUMPEXECUTIONS``.
+
+        Args:
+            status: Only those in that state.
+            registered: Only those that were, or were not, started by a registration.
+
+        Returns:
+            The executions.
+        """
+        executions: List[data.ExecutionInfo] = self.send("RG.DUMPEXECUTIONS")
+        return [
+            execution
+            for execution in executions
+            if (status is None or str(execution.status) == text(status).lower())
+            and (registered is None or execution.registered == bool(registered))
+        ]
+
+    def abortexecution(self, id: ExecutionID) -> bool:
+        """Stop an execution.  Sends ``RG.ABORTEXECUTION``.
+
+        Args:
+            id: The execution.
+
+        Returns:
+            True (also if it has finished already).
+
+        Raises:
+            ExecutionNotFoundError: The server does not know the execution.
+        """
+        return bool(self.send("RG.ABORTEXECUTION", id))
+
+    def dropexecution(self, id: ExecutionID) -> bool:
+        """Let the server forget an execution.  Sends ``RG.DROPEXECUTION``.
+
+        Args:
+            id: The execution.
+
+        Returns:
+            True.
+
+        Raises:
+            ExecutionNotFoundError: The server does not know the execution.
+            ExecutionRunningError: It has not finished.
+        """
+        done = bool(self.send("RG.DROPEXECUTION", id))
+        self._memory.executions.pop(id_word(id), None)
+        return done

@@ -1,0 +1,131 @@
+"""What all the methods of ``Gears`` rest on: sending a command, and what is known of a server."""
+
+import weakref
+from collections import OrderedDict
+from typing import Any, Callable, Dict, MutableMapping, Optional, Tuple
+
+from redgrease.calls import Caller
+from redgrease.commands import TABLE, Route, row_of, words_of
+from redgrease.config import Config
+from redgrease.submission import default_decoder
+
+__all__ = ["Memory", "Sender", "install"]
+
+# Of how many executions, or triggers, is remembered that redgrease pickles their results.
+_REMEMBERED = 10000
+
+
+class Memory:
+    """What is known about a server, shared by all ``Gears`` that use the same connections."""
+
+    def __init__(self) -> None:
+        self.python_version: Optional[Tuple[Any, ...]] = None
+        self.gears_version: Optional[Tuple[int, int, int]] = None
+        self.executions: "OrderedDict[bytes, None]" = OrderedDict()
+        self.triggers: "OrderedDict[str, None]" = OrderedDict()
+
+    @staticmethod
+    def note(known: "OrderedDict[Any, None]", name: Any) -> None:
+        known[name] = None
+        while len(known) > _REMEMBERED:
+            known.popitem(last=False)
+
+
+_MEMORIES: MutableMapping[Any, Memory] = weakref.WeakKeyDictionary()
+
+
+def install(client: Any) -> None:
+    """Let a client of redis-py know the Gears commands: replies, and where they go.
+
+    Args:
+        client: A client of redis-py.
+    """
+    flags = {Route.PRIMARIES: "primaries", Route.ALL: "all"}
+    for name, row in TABLE.items():
+        if not name.startswith("RG."):
+            continue
+        if hasattr(client, "set_response_callback"):
+            client.set_response_callback(name, row.parse)
+        if isinstance(getattr(client, "command_flags", None), dict):
+            client.command_flags[name] = flags.get(row.route, "random")
+            client.result_callbacks[name] = _merging(row.merge)
+
+
+def _merging(merge: Callable[[Dict[str, Any]], Any]) -> Callable[..., Any]:
+    return lambda command, results, **_: merge(results)
+
+
+class Sender:
+    """Sends Gears commands on the connections of a client of redis-py."""
+
+    def __init__(self, redis: Any, timeout: Optional[float] = None) -> None:
+        self._redis = redis
+        self._caller = Caller(redis, timeout)
+        self._memory = self._remembered()
+        self.config = Config(redis, self)
+        if self._caller.topology is not None:
+            install(redis)
+
+    def __repr__(self) -> str:
+        return f"Gears({self._redis!r})"
+
+    def _remembered(self) -> Memory:
+        topology = self._caller.topology
+        if topology is None:
+            return Memory()
+        try:
+            return _MEMORIES.setdefault(topology.identity, Memory())
+        except TypeError:  # a pool that cannot be referred to weakly
+            return Memory()
+
+    @property
+    def timeout(self) -> Optional[float]:
+        """How many seconds to wait for replies; None is for ever."""
+        return self._caller.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: Optional[float]) -> None:
+        self._caller.timeout = seconds
+
+    def send(
+        self,
+        command: str,
+        *args: Any,
+        timeout: Optional[float] = None,
+        record: Optional[Callable[[Any], Any]] = None,
+        **options: Any,
+    ) -> Any:
+        """Send a Gears command, for which there may be no method yet.
+
+        Args:
+            command: Its name.
+            args: Its arguments.
+            timeout: How many seconds to wait for the reply.
+            record: What to do to each record of a result.
+            options: Further arguments by name, as far as the command's row has such.
+
+        Returns:
+            What the command's row makes of the reply.
+
+        Raises:
+            ServerError: The server replied with an error.
+        """
+        row = row_of(command.upper())
+        return self._caller.call(row, words_of(row, *args, **options), timeout, record)
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """Do what ``execute_command`` does, for a Gears command: send it, once.
+
+        Args:
+            args: The command's words.
+            options: ``timeout`` in seconds, ``target_nodes`` of a cluster; others are ignored.
+
+        Returns:
+            What the command's row makes of the reply.
+        """
+        return self._caller.execute(*args, **options)
+
+    @staticmethod
+    def _decoder(unpickle: bool) -> Optional[Callable[[Any], Any]]:
+        """What to do to records of results; None for what the client does to texts."""
+        return default_decoder() if unpickle else None

@@ -1,0 +1,100 @@
+"""What ``pyexecute`` accepts, and the script that is sent for it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Tuple
+
+__all__ = ["Submission", "prepare"]
+
+
+class Submission(NamedTuple):
+    """What is sent for a function.
+
+    Attributes:
+        script: The script.
+        requirements: The packages that it needs.
+        decode: What makes values of the records of its results; None if these are plain.
+        trigger: The trigger that it registers, if it is known.
+    """
+
+    script: str
+    requirements: FrozenSet[Any] = frozenset()
+    decode: Optional[Callable[[Any], Any]] = None
+    trigger: Optional[str] = None
+
+
+# A string that was surely meant to be the path of a file.
+_PATH = re.compile(r"(?:[^\n\"'()]*\.pyw?|(?:~|\.{0,2})/[\w./~ -]+|[A-Za-z]:\\[^\n\"'()]*)")
+
+
+def _script(value: str) -> str:
+    """A script: from the file, if the string is the path of one."""
+    if "\n" in value or "\0" in value or not value.strip() or len(value) > 4096:
+        return value
+    try:
+        is_path = os.path.exists(value)
+    except (OSError, ValueError):  # the text cannot even be a path
+        is_path = False
+    if is_path or _PATH.fullmatch(value.strip()):
+        return Path(value).read_text(encoding="utf-8")
+    return value
+
+
+def prepare(function: Any, python_version: Callable[[], Tuple[int, int]]) -> Submission:
+    """Find out what is to be sent for what a user gave.
+
+    Args:
+        function: A function made with redgrease, a ``GearsBuilder``, a script as text or bytes,
+            or the path of a file with a script.
+        python_version: Tells the server's version of Python; called only if that matters.
+
+    Returns:
+        What to send.
+
+    Raises:
+        TypeError: It is something else.
+        FileNotFoundError: There is no such file.
+        PythonVersionMismatch: The function cannot run on the server's version of Python.
+    """
+    if isinstance(function, bytes):
+        return Submission(function.decode("utf-8"))
+    if isinstance(function, str):
+        return Submission(_script(function))
+    if isinstance(function, os.PathLike):
+        return Submission(Path(os.fspath(function)).read_text(encoding="utf-8"))
+
+    from redgrease.gears import GearFunction
+
+    function = getattr(function, "gearfunction", function)
+    if not isinstance(function, GearFunction):
+        raise TypeError(
+            "expected a GearFunction, a GearsBuilder, a script, or the path of one; not "
+            + type(function).__name__
+        )
+
+    from redgrease import gearialization
+
+    shipment = gearialization.serialize(function, python_version())
+    return Submission(
+        shipment.script,
+        frozenset(shipment.requirements),
+        _decoder(gearialization.decode) if shipment.pickled else None,
+        shipment.trigger,
+    )
+
+
+def _decoder(decode: Callable[[bytes], Any]) -> Callable[[Any], Any]:
+    """Only bytes are decoded: anything else was not made by the shipped function."""
+
+    def decoded(record: Any) -> Any:
+        return decode(record) if isinstance(record, bytes) else record
+
+    return decoded
+
+
+def default_decoder() -> Callable[[Any], Any]:
+    """What decodes results of functions that redgrease has shipped."""
+    from redgrease import gearialization
+
+    return _decoder(gearialization.decode)
