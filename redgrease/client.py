@@ -195,6 +195,20 @@ class RedisGears(RedisGearsModule, redis.Redis):
         super().__init__(*args, **_modern(kwargs))
         install(self)
 
+    @classmethod
+    def from_url(cls, url: str, **kwargs: Any) -> "RedisGears":
+        """Make a client for a URL.
+
+        Args:
+            url: The URL, such as ``redis://localhost:6379/0``.
+            kwargs: More arguments, as for redis-py.
+
+        Returns:
+            The client.
+        """
+        client: Any = super().from_url(url, **kwargs)
+        return client  # type: ignore[no-any-return]
+
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> "GearsPipeline":
         """Make a pipeline.
 
@@ -273,7 +287,11 @@ def _start_nodes(kwargs: Dict[str, Any]) -> Dict[str, Any]:
             for node in nodes
         ]
     if kwargs.pop("readonly_mode", False):
-        kwargs["read_from_replicas"] = True
+        strategies = getattr(cluster, "LoadBalancingStrategy", None)
+        if strategies is None:  # before 5.3
+            kwargs["read_from_replicas"] = True
+        else:
+            kwargs.setdefault("load_balancing_strategy", strategies.ROUND_ROBIN)
     skip = kwargs.pop("skip_full_coverage_check", None)
     if skip is not None:
         kwargs.setdefault("require_full_coverage", not skip)

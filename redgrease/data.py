@@ -105,7 +105,7 @@ class _Word(Enum):
             for member in cls:
                 if str(member).lower() == text(value).lower():
                     return member
-        return None
+        raise ValueError(f"{value!r} is not a valid {cls.__name__}")
 
 
 class ExecutionStatus(_Word):

@@ -107,10 +107,8 @@ class Gears(Registrations, Administration):
             return []
         from redgrease.requirements import resolve_requirements
 
-        resolved = resolve_requirements(requirements) | resolve_requirements(
-            submission.requirements
-        )
-        return sorted(map(str, resolve_requirements(resolved, enforce)))
+        everything = [*resolve_requirements(requirements), *submission.requirements]
+        return sorted(map(str, resolve_requirements(everything, enforce)))
 
     def _execute(
         self, words: List[Any], submission: Submission, timeout: Optional[float]

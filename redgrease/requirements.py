@@ -127,7 +127,9 @@ def resolve_requirements(
         requirements = []
     elif isinstance(requirements, (str, bytes, Requirement)):
         requirements = [requirements]
-    resolved = {safe_requirement(requirement) for requirement in requirements}
+    # By their texts, since requirements cannot be compared in old versions of packaging.
+    texts = {str(each): each for each in map(safe_requirement, requirements)}
+    resolved = set(texts.values())
     if enforce_redgrease is None:
         return resolved
     others = {requirement for requirement in resolved if _name(requirement) != "redgrease"}

@@ -170,8 +170,8 @@ class OldCluster(_Cluster):
         return self._link(nodes.node_from_slot(nodes.keyslot(key)))
 
     def at(self, host: str, port: int) -> Link:
-        nodes = self.client.connection_pool.nodes
-        return self._link(nodes.make_node_obj(host, port, "master"))
+        name = f"{host}:{port}"
+        return self._link({"host": host, "port": port, "name": name, "server_type": "master"})
 
     def refresh(self) -> None:
         self.client.connection_pool.nodes.initialize()

@@ -336,12 +336,24 @@ class _Writer:
         elif kind == "sort":
             self._add("gathered.append(r)")
         elif kind == "distinct":
-            self._add("try:")
-            self._add("    gathered.add(r)", builtin=True)
-            self._add("except BaseException:", "    gathered = set()", "    raise")
+            self._distinct()
         else:
             self._key(number, step)
             self._gather_group(number, step)
+
+    def _distinct(self) -> None:
+        """Gather the record in a set, whose order in the end is that of ``a | {r}`` every time.
+
+        Such a union copies the set.  Copies are made only where they change the layout of the
+        set's table: while it is small, and whenever its size passes a power of two.
+        """
+        self._add("try:")
+        self._add("    one = {r}", builtin=True)
+        self._add("    size = len(gathered)", "    if size > 8:")
+        self._add("        if r in gathered:", "            continue")
+        self._add("        if size & (size - 1):", "            gathered.add(r)")
+        self._add("            continue", "    gathered = gathered | one")
+        self._add("except BaseException:", "    gathered = set()", "    raise")
 
     def _accumulate(self, number: int, text: str) -> None:
         self._add("try:")
@@ -403,7 +415,7 @@ class _Writer:
                 self._add(f"out = sorted(gathered, reverse={step.reverse!r})", builtin=True)
                 self._add("out.reverse()")
             elif kind == "distinct":
-                self._add("out = list(gathered)", "out.reverse()")
+                self._add("out = list(set() | gathered)", "out.reverse()")
             self._depth -= 1
             self._add(*_EXCEPT, "return out")
 

@@ -110,6 +110,7 @@ class RedisServer:
         self.password = password
         self.arguments = list(arguments)
         self.process: subprocess.Popen[bytes] | None = None
+        self.log_path = Path(dir or Path(socket_path).parent) / "redis.log"
 
     @property
     def url(self) -> str:
@@ -123,8 +124,7 @@ class RedisServer:
             RedisStartError: It does not.
         """
         settings = ["port 0", f'unixsocket "{self.socket_path}"', "unixsocketperm 600"]
-        folder = self.dir or str(Path(self.socket_path).parent)
-        settings += [f'dir "{folder}"', "daemonize no"]
+        settings += [f'dir "{self.log_path.parent}"', f'logfile "{self.log_path}"']
         settings += ["appendonly yes"] if self.dir else ['save ""', "appendonly no"]
         if self.password:
             settings.append(f'requirepass "{self.password}"')
@@ -142,7 +142,8 @@ class RedisServer:
         while not self._answers():
             if self.process.poll() is not None:
                 raise RedisStartError(
-                    f"{self.program} ended with status {self.process.returncode} instead of starting"
+                    f"{self.program} ended with status {self.process.returncode} instead of "
+                    f"starting; its log is {self.log_path}:\n{self._log_tail()}"
                 )
             if time.monotonic() > deadline:
                 self.stop()
@@ -158,6 +159,12 @@ class RedisServer:
                 return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
+
+    def _log_tail(self) -> str:
+        try:
+            return self.log_path.read_text("utf-8", "replace")[-2000:]
+        except OSError:
+            return ""
 
     def stop(self) -> None:
         """End it; it saves its data first, if it keeps any."""

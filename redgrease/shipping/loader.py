@@ -53,8 +53,8 @@ def encode(value: Any) -> bytes:
         return cloudpickle.dumps(value, 4)  # type: ignore[no-any-return]
     except Exception:
         raise TypeError(
-            "the result, a value of type {!r}, cannot be sent back ({}); let the function return "
-            "plain data, or run it with convertToStr=True".format(type(value).__name__, reason)
+            f"the result, a value of type {type(value).__name__!r}, cannot be sent back"
+            f" ({reason}); let the function return plain data, or run it with convertToStr=True"
         ) from None
 
 
@@ -69,14 +69,14 @@ def hashtag3() -> str:
     """The shard's hash tag in braces; servers have it only without."""
     import redisgears
 
-    return "{" + redisgears.getMyHashTag() + "}"
+    return "{" + str(redisgears.getMyHashTag()) + "}"
 
 
 def missing(name: str) -> Any:
     """Make what stands for a word that this server is too old for."""
 
     def unavailable(*args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError("this server has no {}(): it is too old for it".format(name))
+        raise NotImplementedError(f"this server has no {name}(): it is too old for it")
 
     unavailable.__name__ = name
     unavailable.__annotations__ = {}
@@ -120,8 +120,8 @@ def absent(name: str, error: ImportError) -> str:
     """Say that a module is not there, and what to do about it."""
     missed = getattr(error, "name", None) or name
     return (
-        "the function needs the module {!r}, which this server cannot import ({}); if it is part "
-        "of a package, name that: requirements=['...']".format(missed, error)
+        f"the function needs the module {missed!r}, which this server cannot import ({error}); if"
+        " it is part of a package, name that: requirements=['...']"
     )
 
 
@@ -243,9 +243,7 @@ def make_typevar(
 ) -> Any:
     """A type variable."""
     make: Any = typing.TypeVar
-    return make(
-        name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant
-    )
+    return make(name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant)
 
 
 def make_keys(items: Any, ordered: bool = False) -> Any:

@@ -4,14 +4,16 @@ import re
 import sys
 import sysconfig
 import types
-from typing import Any, FrozenSet, Iterable, List, Optional
+from typing import Any, Dict, FrozenSet, Iterable, List, Optional
 
 __all__ = ["Modules", "canonical"]
 
 # Modules of redgrease that use nothing but the standard library and each other.
-PLAIN = frozenset("redgrease." + name for name in "utils sugar typing".split())
+PLAIN = frozenset(["redgrease.utils", "redgrease.sugar", "redgrease.typing"])
 # Modules of redgrease that have functions which end up in users' chains of steps.
-OPERANDS = PLAIN | frozenset("redgrease." + name for name in "operations gears reader func".split())
+OPERANDS = PLAIN | frozenset(
+    ["redgrease.operations", "redgrease.gears", "redgrease.reader", "redgrease.func"]
+)
 
 _INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
 _EXTENSION = re.compile(r"\.(so|pyd|dll|dylib)$")
@@ -87,7 +89,7 @@ class Modules:
 
     def __init__(self, requirements: Iterable[Any] = ()) -> None:
         self._provided = {name for each in requirements for name in _provided(str(each))}
-        self._known = {}  # type: dict[str, bool] # by the module's name
+        self._known: Dict[str, bool] = {}
 
     def by_value(self, name: Optional[str]) -> bool:
         """Whether what a module defines has to travel with the functions that use it.

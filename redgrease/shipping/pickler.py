@@ -24,7 +24,7 @@ PROTOCOL = 4  # the highest of Python 3.6 and 3.7
 
 _WORDS = frozenset(runtime.__all__) - {"GEARS_RUNTIME", "in_server", "run"}
 _ATTRIBUTES = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
-_VARIABLES = frozenset("LOAD_GLOBAL LOAD_NAME LOAD_DEREF LOAD_CLASSDEREF".split())
+_VARIABLES = frozenset(["LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"])
 _CACHED = type(functools.lru_cache()(int))
 
 
@@ -48,13 +48,13 @@ class Pickled(NamedTuple):
     Attributes:
         data: The bytes.
         needs_redgrease: Whether it refers to parts of redgrease that do not travel.
-        functions: The functions in it, with the global names that they use.
+        functions: The functions in it that travel by value.
         plain: Whether it is made of functions, classes and constants only.
     """
 
     data: bytes
     needs_redgrease: bool
-    functions: List[Tuple[types.FunctionType, Dict[str, Any]]]
+    functions: List[types.FunctionType]
     plain: bool
 
 
@@ -174,7 +174,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.modules = modules
         self.uses = uses
         self.needs_redgrease = False
-        self.functions: List[Tuple[types.FunctionType, Dict[str, Any]]] = []
+        self.functions: List[types.FunctionType] = []
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
         self._namespaces: Dict[str, _Namespace] = {}
@@ -217,9 +217,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
     def _word(self, obj: Any) -> Any:
         """The reduction of a word of ``redgrease.runtime``."""
         name = obj.__name__
-        if obj.__module__ == runtime.__name__ and name in _WORDS:
-            if getattr(runtime, name, None) is obj:
-                return loader.Unpickler.word, (name,)
+        if name in _WORDS and getattr(runtime, name) is obj:
+            return loader.Unpickler.word, (name,)
         return NotImplemented
 
     def _function(self, function: types.FunctionType) -> Any:
@@ -277,7 +276,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         """A function with ``lru_cache``; pickle knows it only by reference."""
         if not self.modules.by_value(function.__module__):
             return NotImplemented
-        settings = getattr(function, "cache_parameters", dict)()  # new in Python 3.9
+        settings: Dict[str, Any] = getattr(function, "cache_parameters", dict)()  # Python 3.9
         size = function.cache_info().maxsize
         return loader.make_cached, (function.__wrapped__, size, settings.get("typed", False))
 
@@ -288,7 +287,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         # Nothing on a server looks at annotations, and they would bring their types along.
         slots["__annotations__"] = {}
         names: Dict[str, Any] = slots["__globals__"]
-        self.functions.append((func, names))
+        self.functions.append(func)
         self._note(func, names)
         namespace = self._namespace(func)
         if namespace is not None:

@@ -1,0 +1,225 @@
+"""Turns GearFunctions into scripts that a server can run, and the results back into values.
+
+A script carries all that it needs: the steps as data, the user's functions, and a loader (see
+:mod:`redgrease.shipping.loader`).  So nothing has to be installed on the server.
+"""
+
+import importlib
+import io
+import pickle
+import sys
+from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
+
+from redgrease._version import __version__
+from redgrease.exceptions import PythonVersionMismatch
+from redgrease.gears import GearFunction
+from redgrease.shipping import loader
+from redgrease.shipping.cache import Watch
+from redgrease.shipping.explain import not_shippable
+from redgrease.shipping.pickler import dumps
+from redgrease.shipping.script import assemble
+
+__all__ = [
+    "Shipment",
+    "decode",
+    "deserialize_gear_function",
+    "deseralize_gear_function",
+    "get_function_string",
+    "seralize_gear_function",
+    "serialize",
+    "serialize_gear_function",
+]
+
+
+class Shipment(NamedTuple):
+    """A function, ready to be sent.
+
+    Attributes:
+        script: The script for ``RG.PYEXECUTE``.
+        requirements: The packages that it needs on the server.
+        pickled: Whether :func:`decode` makes values of its results.
+        trigger: The name that triggers it, if it is registered for one.
+        reader: The name of its reader.
+    """
+
+    script: str
+    requirements: FrozenSet[str]
+    pickled: bool
+    trigger: Optional[str]
+    reader: str
+
+
+def _runtime_requirement() -> str:
+    """What brings redgrease to a server, in this very version if that is a release."""
+    if all(part.isdigit() for part in __version__.split(".")):
+        return f"redgrease[runtime]=={__version__}"
+    return "redgrease[runtime]"
+
+
+def _check_version(python_version: Tuple[int, ...]) -> None:
+    ours, theirs = tuple(sys.version_info[:2]), tuple(python_version[:2])
+    if ours != theirs:
+        mine, other = (".".join(map(str, version)) for version in (ours, theirs))
+        raise PythonVersionMismatch(
+            f"this client runs Python {mine}, but the server runs Python {other}, and functions"
+            " can only run on the version that made them; nothing was sent. Either run the client"
+            f" on Python {other}, or a server on Python {mine} (`redgrease serve` runs on the"
+            " Python it is started with), or send the function as a script:"
+            " pyexecute('GearsBuilder()...run()')"
+        )
+
+
+def _plan(function: "GearFunction[Any]") -> Tuple[List[loader.Step], bool]:
+    """The steps as plain data, and whether results are pickled on the server.
+
+    Open functions are closed by a ``run`` without arguments.
+    """
+    plan: List[loader.Step] = [(step.name, step.args, dict(step.kwargs)) for step in function.steps]
+    if plan[-1][0] not in ("run", "register"):
+        if not function.supports_batch_mode:
+            raise TypeError(f"a {function.reader} cannot run; it needs register(...)")
+        plan.append(("run", (None,), {}))
+    name, args, kwargs = plan.pop()
+    pickled = kwargs.get("convertToStr") is None
+    if pickled:
+        # The client of a hooked command gets the result itself, and may know nothing of Python.
+        pickled = "hook" not in kwargs
+        kwargs["convertToStr"] = False
+    if pickled:
+        plan.append(("map", (loader.encode,), {}))
+    plan.append((name, args, kwargs))
+    return plan, pickled
+
+
+def serialize(
+    function: "GearFunction[Any]",
+    python_version: Tuple[int, ...],
+    requirements: Iterable[Any] = (),
+) -> Shipment:
+    """Turn a function into a script.
+
+    Args:
+        function: The function; an open one is closed by ``run()``.
+        python_version: The version of the server's Python.
+        requirements: Packages that are going to be installed on the server, beyond those that
+            the function names itself.
+
+    Returns:
+        What is to be sent.
+
+    Raises:
+        PythonVersionMismatch: The server's Python is of another version.
+        NotShippableError: The function uses something that cannot be sent.
+        TypeError: The function is open, and its reader cannot run.
+    """
+    _check_version(python_version)
+    declared = frozenset(map(str, [*function.requirements, *requirements]))
+    known = vars(function).get("_shipped")
+    if known is not None and known[0] == declared and known[1].unchanged():
+        shipment: Shipment = known[2]
+        return shipment
+
+    plan, pickled = _plan(function)
+    try:
+        made = dumps(plan, declared)
+    except Exception as error:
+        raise not_shippable(plan, error, declared) from error
+    needed = frozenset(map(str, function.requirements))
+    if made.needs_redgrease and not any(_is_redgrease(each) for each in declared):
+        needed |= {_runtime_requirement()}
+    trigger = plan[-1][2].get("trigger")
+    shipment = Shipment(
+        assemble(made.data, f"redgrease {__version__}: {function!r}"),
+        needed,
+        pickled,
+        None if trigger is None else str(trigger),
+        function.reader,
+    )
+    watch = Watch(plan, made)
+    if watch.complete:
+        vars(function)["_shipped"] = (declared, watch, shipment)
+    return shipment
+
+
+def _is_redgrease(requirement: str) -> bool:
+    return requirement.strip().lower().startswith("redgrease")
+
+
+class _Results(pickle.Unpickler):
+    """Reads results; classes that came from here are looked up here."""
+
+    def persistent_load(self, pid: Any) -> Any:
+        module, name = pid
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+
+def decode(data: bytes) -> Any:
+    """Make a value of a result.
+
+    This runs what the pickle says, so it is only for results of functions which redgrease has
+    sent, and whose :attr:`Shipment.pickled` is true.
+
+    Args:
+        data: The result.
+
+    Returns:
+        The value.
+
+    Raises:
+        pickle.UnpicklingError: It is not a pickle, or refers to what is not here.
+    """
+    try:
+        return _Results(io.BytesIO(data)).load()
+    except (ImportError, AttributeError) as error:
+        raise pickle.UnpicklingError(
+            f"the result is of a class that this client does not have: {error}"
+        ) from error
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:
+        raise pickle.UnpicklingError(f"the result is no pickle of redgrease: {error}") from error
+
+
+# -- names of older releases
+
+
+def serialize_gear_function(gear_function: "GearFunction[Any]") -> str:
+    """The script for a function, for a server with the Python version of this client."""
+    return serialize(gear_function, sys.version_info[:2]).script
+
+
+def get_function_string(gear_function: "GearFunction[Any]") -> Tuple[str, Dict[str, Any]]:
+    """The script for a function, and what ``pyexecute`` has to know about it.
+
+    Returns:
+        The script, and a dict with ``requirements`` and, for functions that have one, ``trigger``.
+    """
+    shipment = serialize(gear_function, sys.version_info[:2])
+    context: Dict[str, Any] = {"requirements": set(shipment.requirements)}
+    if shipment.trigger is not None:
+        context["trigger"] = shipment.trigger
+    return shipment.script, context
+
+
+def deserialize_gear_function(serialized: Any, python_version: Tuple[int, ...]) -> Any:
+    """Read a pickled function, as scripts of releases before 0.4 do on the server.
+
+    Args:
+        serialized: The pickle.
+        python_version: The version of Python that made it.
+
+    Returns:
+        What was pickled.
+
+    Raises:
+        PythonVersionMismatch: This Python is of another version.
+    """
+    _check_version(python_version)
+    return pickle.loads(serialized)
+
+
+seralize_gear_function = serialize_gear_function
+deseralize_gear_function = deserialize_gear_function

@@ -1,0 +1,282 @@
+"""``cmd``: a client of redis-py whose commands run inside the Gears server, in the local shard.
+
+It has the methods of ``redis.Redis``, and gives what these give with ``decode_responses=True``;
+texts that are not UTF-8 are bytes.  It never opens a connection: commands go through
+``redgrease.runtime.execute``, so outside a server they raise ``NotInServerError``.
+"""
+
+import functools
+import sys
+from contextlib import contextmanager
+from typing import Any, Dict, FrozenSet, Iterator, List, Tuple, Type
+
+import redis
+from redis.exceptions import ResponseError
+
+from redgrease import runtime
+from redgrease.exceptions import BlockingNotAllowedError
+
+__all__ = ["RuntimeClient", "RuntimePipeline", "cmd", "get_runtime_client"]
+
+
+def _words(text: str) -> FrozenSet[str]:
+    return frozenset(text.split())
+
+
+_BLOCKING = _words("BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF")
+_OF_CONNECTIONS = _words(
+    "SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR"
+    " MULTI EXEC DISCARD WATCH UNWATCH AUTH HELLO SELECT QUIT RESET"
+)
+
+
+def _refuse(words: Tuple[Any, ...]) -> None:
+    """Raise an error for commands that make no sense inside a function."""
+    name = str(words[0]).upper()
+    blocks = name in _BLOCKING
+    if name in ("XREAD", "XREADGROUP"):
+        options = [str(word).upper() for word in words[1:]]
+        blocks = "BLOCK" in options[: options.index("STREAMS") if "STREAMS" in options else None]
+    if blocks:
+        raise BlockingNotAllowedError(
+            f"{name} may wait, which is not possible inside a Gears function: it would hold up"
+            " the server; use the form that does not wait"
+        )
+    if name in _OF_CONNECTIONS:
+        raise BlockingNotAllowedError(
+            f"{name} is about a connection, and there is none inside a Gears function;"
+            " for several commands at once, use `with redgrease.atomic():` or cmd.pipeline()"
+        )
+
+
+def _gears_error() -> Type[Exception]:
+    """The server's class for failed commands."""
+    found: Any = getattr(sys.modules.get("redisgears"), "GearsError", None)
+    return found if isinstance(found, type) else ResponseError
+
+
+_ERROR_WORDS = {"NOSCRIPT": "NoScriptError", "READONLY": "ReadOnlyError", "OOM": "OutOfMemoryError"}
+
+
+@functools.lru_cache(maxsize=None)
+def _error_class(word: str, native: Any) -> Type[Exception]:
+    """An exception class that is both redis-py's and the server's."""
+    name = _ERROR_WORDS.get(word, "ResponseError")
+    ours: Type[Exception] = getattr(redis.exceptions, name, ResponseError)
+    return ours if issubclass(ours, native) else type(name, (ours, native), {})
+
+
+def _plain(reply: Any) -> Any:
+    """A reply of the server as redis-py gives it: bytes in the place of bytearrays."""
+    if isinstance(reply, list):
+        return [_plain(item) for item in reply]
+    return bytes(reply) if isinstance(reply, bytearray) else reply
+
+
+class _Shard:
+    """The server as something that executes commands; replies are not parsed."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command."""
+        native = _gears_error()
+        try:
+            return _plain(runtime.execute(*args))
+        except native as error:
+            text = str(error).rstrip("\r\n\0")
+            kind = _error_class(text.partition(" ")[0], native)
+            raise kind(text) from error
+
+
+class RuntimeClient(redis.Redis):
+    """A client of redis-py for use in functions on a server."""
+
+    def __init__(self) -> None:
+        # Nothing connects before a command is sent, and none is.
+        super().__init__(decode_responses=True, **_protocol())
+        self._shard = _Shard()
+        self._gears: Any = None
+
+    def __repr__(self) -> str:
+        return "<redgrease.cmd: commands in the local shard>"
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return get_runtime_client, ()
+
+    @property
+    def gears(self) -> Any:
+        """The Gears commands, as on other clients."""
+        if self._gears is None:
+            from redgrease.client import Gears
+
+            self._gears = Gears(self._shard)
+        return self._gears
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command in the local shard.
+
+        Args:
+            args: The command and its arguments.
+            options: What redis-py's parser of the reply wants to know.
+
+        Returns:
+            The reply, parsed.
+
+        Raises:
+            NotInServerError: This is no Gears server.
+            redis.exceptions.ResponseError: The command failed; the server's own class as well.
+            BlockingNotAllowedError: The command could wait, or is about a connection.
+        """
+        name = args[0].decode() if isinstance(args[0], bytes) else str(args[0])
+        words = name.split()  # redis-py has commands of two words
+        _refuse((*words, *args[1:]))
+        # The server wants the command as a text; of values, what Redis is to get.
+        encode = self.connection_pool.get_encoder().encode
+        reply = self._shard.execute_command(*words, *map(encode, args[1:]))
+        return self._parsed(name, reply, options)
+
+    def _parsed(self, name: str, reply: Any, options: Dict[str, Any]) -> Any:
+        parse = dict.get(self.response_callbacks, name.upper())
+        if parse is None:
+            return reply
+        settings = {key: value for key, value in options.items() if key not in _NOT_FOR_PARSERS}
+        try:
+            return parse(reply, **settings)
+        except (TypeError, ValueError, AttributeError, LookupError):
+            # The parser expects another form than servers give inside.
+            return reply
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        """Collect commands, to be run together.
+
+        Args:
+            transaction: Whether no other client's command may run in between.
+            shard_hint: Ignored.
+
+        Returns:
+            A client whose commands are queued until ``execute()``.
+        """
+        return RuntimePipeline(transaction)
+
+    def transaction(self, func: Any, *watches: Any, **kwargs: Any) -> Any:
+        """Let a function queue commands, and run them; nothing runs in between.
+
+        Args:
+            func: Called with a pipeline.
+            watches: Ignored: there is nobody to interfere.
+            kwargs: ``value_from_callable``, as in redis-py.
+
+        Returns:
+            The replies; or what the function returned.
+        """
+        with _atomic():
+            pipeline = self.pipeline(False)
+            value = func(pipeline)
+            replies = pipeline.execute()
+        return value if kwargs.get("value_from_callable") else replies
+
+    def pubsub(self, **kwargs: Any) -> Any:
+        """Not possible inside a function."""
+        _refuse(("SUBSCRIBE",))
+
+    def monitor(self) -> Any:
+        """Not possible inside a function."""
+        _refuse(("MONITOR",))
+
+
+_NOT_FOR_PARSERS = frozenset(["NEVER_DECODE", "EMPTY_RESPONSE", "keys"])
+
+
+def _protocol() -> Dict[str, Any]:
+    """Replies inside a server have the form of RESP2, whatever redis-py's default is."""
+    return {"protocol": 2} if int(redis.__version__.partition(".")[0]) >= 5 else {}
+
+
+@contextmanager
+def _atomic() -> Iterator[None]:
+    """``atomic()``, if this is not in such a block already."""
+    try:
+        block = runtime.atomic()
+        block.__enter__()
+    except _gears_error():
+        yield
+        return
+    try:
+        yield
+    finally:
+        block.__exit__(None, None, None)
+
+
+class RuntimePipeline(RuntimeClient):
+    """Commands that are queued, and then run together.
+
+    Args:
+        transaction: Whether no other client's command may run in between.
+    """
+
+    def __init__(self, transaction: bool = True) -> None:
+        super().__init__()
+        self._transaction = transaction
+        self._queue: List[Tuple[Tuple[Any, ...], Dict[str, Any]]] = []
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> "RuntimePipeline":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.reset()
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Queue a command; returns the pipeline."""
+        self._queue.append((args, options))
+        return self
+
+    def multi(self) -> None:
+        """Does nothing: a pipeline with ``transaction=True`` is one."""
+
+    def reset(self) -> None:  # type: ignore[override]
+        """Forget the queued commands."""
+        self._queue = []
+
+    def execute(self, raise_on_error: bool = True) -> List[Any]:
+        """Run the queued commands.
+
+        Args:
+            raise_on_error: Whether to raise the first error, after all commands have run.
+
+        Returns:
+            The replies; errors are among them.
+        """
+        queue, self._queue = self._queue, []
+        if not self._transaction:
+            replies = self._run(queue)
+        else:
+            with _atomic():
+                replies = self._run(queue)
+        if raise_on_error:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        return replies
+
+    def _run(self, queue: List[Tuple[Tuple[Any, ...], Dict[str, Any]]]) -> List[Any]:
+        replies: List[Any] = []
+        for args, options in queue:
+            try:
+                replies.append(super().execute_command(*args, **options))
+            except ResponseError as error:
+                replies.append(error)
+        return replies
+
+
+@functools.lru_cache(maxsize=None)
+def get_runtime_client() -> RuntimeClient:
+    """The client for use in functions; there is one."""
+    return RuntimeClient()
+
+
+cmd = get_runtime_client()

@@ -1,0 +1,106 @@
+"""Says which part of a function cannot be sent, and why."""
+
+import types
+from typing import Any, Iterable, Iterator, Tuple
+
+from redgrease.exceptions import NotShippableError
+from redgrease.shipping.pickler import dumps
+
+__all__ = ["not_shippable"]
+
+DEPTH = 8  # how far variables are followed
+
+
+def _cause(value: Any, requirements: Iterable[Any]) -> str:
+    """Why a value cannot be pickled; empty if it can."""
+    try:
+        dumps(value, requirements)
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def _parts(value: Any) -> Iterator[Tuple[str, Any]]:
+    """What a value consists of, with what to call it."""
+    if isinstance(value, types.FunctionType):
+        yield from _variables(value)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield "an element", item
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield f"the item {key!r}", item
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        for name, item in vars(value).items():
+            yield f"its attribute {name!r}", item
+
+
+def _variables(function: types.FunctionType) -> Iterator[Tuple[str, Any]]:
+    code = function.__code__
+    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        try:
+            yield f"its variable {name!r}", cell.cell_contents
+        except ValueError:  # still empty
+            continue
+    for name in code.co_names:
+        if name in function.__globals__:
+            yield f"the global name {name!r}", function.__globals__[name]
+    for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
+        yield "a default value", default
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, types.FunctionType):
+        code = value.__code__
+        return f"the function {value.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
+    if isinstance(value, types.ModuleType):
+        return f"the module {value.__name__}"
+    return f"a value of type {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _hint(value: Any) -> str:
+    kinds = [kind.__module__.partition(".")[0] for kind in type(value).__mro__]
+    if "redis" in kinds or "rediscluster" in kinds:
+        return (
+            "; a client is of no use on the server: functions reach Redis there by"
+            " redgrease.cmd or redgrease.execute()"
+        )
+    return ""
+
+
+def not_shippable(
+    steps: Iterable[Tuple[str, Tuple[Any, ...], Any]], error: Exception, requirements: Iterable[Any]
+) -> NotShippableError:
+    """Find out why steps cannot be pickled.
+
+    Args:
+        steps: The steps.
+        error: What pickling them raised.
+        requirements: The packages that the server is asked to install.
+
+    Returns:
+        The exception to raise: it names the step, the function, its file and line, and how the
+        value is reached that cannot be sent.
+    """
+    requirements = list(requirements)
+    for name, args, kwargs in steps:
+        for value in (*args, *kwargs.values()):
+            cause = _cause(value, requirements)
+            if cause:
+                return NotShippableError(f"{name}(): {_traced(value, cause, requirements)}")
+    return NotShippableError(f"the function cannot be sent: {error}")
+
+
+def _traced(value: Any, cause: str, requirements: Iterable[Any]) -> str:
+    """Follow the variables to the value that is the problem."""
+    words = [f"{_described(value)} cannot be sent"]
+    for _ in range(DEPTH):
+        for name, part in _parts(value):
+            found = _cause(part, requirements)
+            if found:
+                words.append(f"because of {name}, {_described(part)}")
+                value, cause = part, found
+                break
+        else:
+            break
+    return f"{', '.join(words)}: {cause}{_hint(value)}"

@@ -1,0 +1,199 @@
+"""The clients are redis-py's, with Gears."""
+
+import threading
+
+import pytest
+import redis
+from support.scripted import Drop, Error, ScriptedServer, Status, Wait
+
+from redgrease import client as c
+from redgrease import data
+from redgrease import exceptions as ex
+from redgrease.client import Gears, RedisGears, RedisGearsCluster
+
+REDIS = tuple(int(part) for part in redis.__version__.split(".")[:2])
+
+
+@pytest.fixture
+def server():
+    with ScriptedServer({"RG.PYEXECUTE": [["1"], []]}) as scripted:
+        yield scripted
+
+
+class TestRedisGears:
+    def test_is_a_client_of_redis_py(self, server):
+        client = RedisGears(server.host, server.port, 0)
+        assert isinstance(client, redis.Redis)
+        assert type(client) is RedisGears
+        assert client.ping() is True
+        assert client.set("a", 1) is True
+        assert isinstance(client.gears, Gears)
+        assert client.gears is client.gears
+
+    def test_from_url(self, server):
+        client = RedisGears.from_url(server.url, decode_responses=True)
+        assert type(client) is RedisGears
+        assert client.gears.pyexecute("x") == "1"
+
+    @pytest.mark.skipif(REDIS < (5, 0), reason="redis-py has no from_pool")
+    def test_from_pool(self, server):
+        client = RedisGears.from_pool(redis.ConnectionPool(port=server.port))
+        assert client.gears.pyexecute("x") == b"1"
+        client.close()
+
+    def test_from_another_pool(self, server):
+        pool = redis.ConnectionPool(port=server.port)
+        assert RedisGears(connection_pool=pool).gears.pyexecute("x") == b"1"
+
+    def test_single_connection(self, server):
+        client = RedisGears(port=server.port).client()
+        assert type(client) is RedisGears
+        assert client.connection is not None
+        assert client.gears.pyexecute("x") == b"1"
+
+    def test_sentinel(self, server):
+        from redis.sentinel import Sentinel
+
+        master = ["name", "m", "ip", server.host, "port", str(server.port), "flags", "master"]
+        master += ["num-other-sentinels", "0"]
+        server.on("SENTINEL", [master])
+        if REDIS >= (8, 0):
+            server.on("SENTINEL", [dict(zip(master[::2], master[1::2]))])
+        client = Sentinel([(server.host, server.port)]).master_for("m", redis_class=RedisGears)
+        assert type(client) is RedisGears
+        assert client.gears.pyexecute("x") == b"1"
+
+    def test_old_names_of_arguments(self, server):
+        client = RedisGears(
+            port=server.port, host=None, db=None, charset="latin-1", errors="replace",
+            startup_nodes=None,
+        )  # fmt: skip
+        encoder = client.connection_pool.get_encoder()
+        assert encoder.encoding == "latin-1"
+        assert encoder.encoding_errors == "replace"
+
+    def test_aliases(self):
+        assert c.Redis is c.RedisMods is RedisGears
+        assert c.RedisCluster is RedisGearsCluster
+        assert c.RedisModules is c.RedisGearsModule
+        assert issubclass(RedisGears, c.RedisGearsModule)
+
+    def test_execute_command(self, server):
+        client = RedisGears(port=server.port)
+        assert client.execute_command("rg.pyexecute", "x") == b"1"
+        assert client.execute_command(b"RG.PYEXECUTE", "x") == b"1"
+        assert client.execute_command("PING") is True
+        with pytest.raises(ex.GearsNotAvailableError):
+            client.execute_command("RG.NEW")
+        with pytest.raises(redis.exceptions.ResponseError):
+            client.execute_command("NEW")
+        with pytest.raises(Exception):
+            client.execute_command()
+
+    @pytest.mark.skipif(REDIS < (5, 0), reason="redis-py knows only RESP2")
+    def test_resp3(self, server):
+        client = RedisGears(port=server.port, protocol=3)
+        server.on("RG.PYSTATS", {"TotalAllocated": 5})
+        server.on("RG.DUMPREGISTRATIONS", [{"id": "0-1", "RegistrationData": {"mode": "sync"}}])
+        server.on("MODULE", [{"name": "rg", "ver": 10213}])
+        assert client.gears.pystats() == data.PyStats(5)
+        assert client.gears.dumpregistrations(mode="sync")[0].id == data.ExecID("0", 1)
+        assert client.gears.gears_version() == (1, 2, 13)
+
+
+class TestPipelines:
+    @pytest.mark.parametrize("transaction", [False, True])
+    def test_replies_are_parsed(self, server, transaction):
+        client = RedisGears(port=server.port, socket_timeout=0.1)
+        ready = threading.Event()
+        threading.Timer(0.3, ready.set).start()
+        server.on("RG.PYEXECUTE", Wait(ready, [["1"], []]) if not transaction else [["1"], []])
+        pipeline = client.pipeline(transaction=transaction)
+        assert isinstance(pipeline, redis.client.Pipeline)
+        pipeline.ping()
+        pipeline.execute_command("RG.PYEXECUTE", "x")
+        pipeline.execute_command("RG.NEW", "x")
+        ping, result, unknown = pipeline.execute(raise_on_error=False)
+        assert ping is True
+        assert type(result) is data.ExecutionResult
+        assert result == b"1"
+        assert isinstance(unknown, ex.GearsNotAvailableError)
+
+    def test_binary_results_of_a_client_that_decodes_texts(self, server):
+        client = RedisGears(port=server.port, decode_responses=True)
+        server.on("RG.PYEXECUTE", [[b"\xff", b"a"], []])
+        server.on("RG.NEW", b"x")
+        pipeline = client.pipeline(transaction=False)
+        pipeline.execute_command("RG.PYEXECUTE", "x").execute_command("RG.NEW")
+        assert pipeline.execute() == [[b"\xff", "a"], b"x"]
+
+    @pytest.mark.parametrize("transaction", [False, True])
+    def test_errors_are_typed(self, server, transaction):
+        server.on("RG.TRIGGER", Error("ERR subcommand not found"))
+        pipeline = RedisGears(port=server.port).pipeline(transaction=transaction)
+        with pytest.raises(ex.TriggerNotFoundError) as caught:
+            pipeline.execute_command("RG.TRIGGER", "x").execute()
+        assert caught.value.text == "subcommand not found"
+
+    def test_sent_once(self, server):
+        server.on("RG.PYEXECUTE", Drop())
+        pipeline = RedisGears(port=server.port).pipeline(transaction=False)
+        with pytest.raises(ex.GearsConnectionError) as caught:
+            pipeline.execute_command("RG.PYEXECUTE", "x").execute()
+        assert "RG.PYEXECUTE" in str(caught.value)
+        assert len(server.sent("RG.PYEXECUTE")) == 1
+
+    def test_time_limits_of_others(self, server, monkeypatch):
+        def time_out(self, *args, **kwargs):
+            raise redis.exceptions.TimeoutError("too slow")
+
+        monkeypatch.setattr(redis.client.Pipeline, "_execute_pipeline", time_out)
+        pipeline = RedisGears(port=server.port).pipeline(transaction=False)
+        with pytest.raises(ex.GearsTimeoutError):
+            pipeline.execute_command("RG.PYEXECUTE", "x").execute()
+
+    def test_errors_that_redis_py_knows(self, server):
+        server.on("RG.PYEXECUTE", Error("LOADING later"))
+        pipeline = RedisGears(port=server.port).pipeline(transaction=False)
+        with pytest.raises(redis.exceptions.BusyLoadingError):
+            pipeline.execute_command("RG.PYEXECUTE", "x").execute()
+        assert len(server.sent("RG.PYEXECUTE")) == 1
+
+    def test_without_gears_commands_nothing_changes(self, server):
+        server.on("GET", b"x")
+        for transaction in (False, True):
+            with RedisGears(port=server.port).pipeline(transaction=transaction) as pipeline:
+                assert pipeline.get("a").ping().execute() == [b"x", True]
+
+    def test_between_watch_and_multi(self, server):
+        server.on("WATCH", Status("OK"))
+        server.on("UNWATCH", Status("OK"))
+        server.on("GET", b"x")
+        client = RedisGears(port=server.port)
+        with client.pipeline() as pipeline:
+            pipeline.watch("a")
+            assert pipeline.get("a") == b"x"
+            assert pipeline.execute_command("RG.PYEXECUTE", "x") == b"1"
+            assert len(server.connections) == 1
+        with client.pipeline() as pipeline:
+            assert pipeline.immediate_execute_command("RG.PYEXECUTE", "x") == b"1"
+        assert client.transaction(lambda pipe: (pipe.multi(), pipe.ping()), "a") == [True]
+
+
+class TestNoCluster:
+    def test_stand_in(self):
+        with pytest.raises(ModuleNotFoundError):
+            c._NoCluster(host="x")
+
+    def test_bases(self, monkeypatch):
+        import sys
+
+        monkeypatch.setitem(sys.modules, "redis.cluster", None)
+        monkeypatch.setitem(sys.modules, "rediscluster", None)
+        assert c._cluster_base() is None
+
+        class Module:
+            RedisCluster = dict
+
+        monkeypatch.setitem(sys.modules, "rediscluster", Module)
+        assert c._cluster_base() is dict
