@@ -5,9 +5,9 @@ works as on Redis.  Bytes pass untouched while nothing in them concerns Gears.
 
 How a Gears command keeps its place among pipelined ones: before it is carried out, the proxy sends
 Redis a *marker*, an unknown command with a random name.  Its error reply comes from any Redis in
-any state (even before AUTH), and all that comes before it belongs to earlier requests.  Where the
-connection's rights are not known, an ``EVAL`` goes along: who may not run scripts in Redis may not
-run them here.
+any state, and all that comes before it belongs to earlier requests.  Where the connection's rights are
+not known, an ``EVAL`` goes along: who may not run scripts in Redis may not run them here; and the
+marker is a HELLO with an impossible version, which is answered also before AUTH.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ WATCHED = BLOCKING | STATEFUL
 
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
 PROBE = command([b"EVAL", b"return 1", b"0"])
+REFUSED_HELLO = (b"-ERR Protocol version is not an integer", b"-NOPROTO")
 KEEP = 4096
 """How much of Redis's last bytes is kept back while a marker is looked for."""
 
@@ -175,7 +176,7 @@ class Redis(asyncio.Protocol):
         self.client = client
         self.transport: Any = None
         self._kept = bytearray()
-        self._mark = b""
+        self._marks: list[bytes] = []  # what the marker's reply is known by
         self._marked: asyncio.Future[bytes] | None = None
         self._collect = False
 
@@ -187,7 +188,7 @@ class Redis(asyncio.Protocol):
             self.client.transport.write(data)
             return
         self._kept += data
-        found = self._kept.find(self._mark)
+        found = max(map(self._kept.find, self._marks))
         end = self._kept.find(b"\r\n", found) if found >= 0 else -1
         if end < 0:
             if not self._collect and len(self._kept) > 2 * KEEP:
@@ -204,19 +205,21 @@ class Redis(asyncio.Protocol):
         if after:  # a push message that came meanwhile
             self.client.later += after
 
-    def mark(self, collect: bool) -> asyncio.Future[bytes]:
+    def mark(self, collect: bool, hello: bool = False) -> asyncio.Future[bytes]:
         """Send a marker.
 
         Args:
             collect: Whether to keep back everything that comes before its reply.
+            hello: Whether the connection may still have to log in.
 
         Returns:
             What came before its reply, as far as it was kept back.
         """
-        self._mark = b"rg.~" + os.urandom(16).hex().encode()
+        token = b"rg.~" + os.urandom(16).hex().encode()
+        self._marks = [token, *(REFUSED_HELLO if hello else ())]
         self._marked = asyncio.get_running_loop().create_future()
         self._collect = collect
-        self.transport.write(command([self._mark]))
+        self.transport.write(command([b"HELLO", token] if hello else [token]))
         return self._marked
 
     def pause_writing(self) -> None:
@@ -257,7 +260,7 @@ class Client(asyncio.Protocol):
         self._allowed = False  # Redis has let this connection run scripts
         self._silent = False  # CLIENT REPLY OFF
         self._resp3 = False
-        self._blocked = False
+        self._subscribed = False  # a RESP2 connection on which little else is allowed
         self._transaction: Transaction | None = None
         self.in_flight = False
 
@@ -400,7 +403,6 @@ class Client(asyncio.Protocol):
         return True
 
     def _forward(self, size: int) -> None:
-        self._blocked = False
         self.in_flight = True
         self.redis.transport.write(bytes(self._buffer[:size]))
         del self._buffer[:size]
@@ -428,8 +430,7 @@ class Client(asyncio.Protocol):
         else:
             self._note(name, words)
             self._forward(end)
-            self._blocked = name in BLOCKING
-            if self._blocked:
+            if name in BLOCKING:  # nobody waits for it
                 self.in_flight = False
 
     def _note(self, name: bytes, words: list[bytes]) -> None:
@@ -444,8 +445,11 @@ class Client(asyncio.Protocol):
                 self._resp3 = words[1] == b"3"
         elif name == b"AUTH":
             self._allowed = False
+        elif name.endswith(b"SUBSCRIBE"):
+            self._subscribed = not self._resp3
         elif name == b"RESET":
             self._transaction, self._resp3, self._allowed, self._silent = None, False, False, False
+            self._subscribed = False
         elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
             self._silent = words[2].upper() != b"ON"
 
@@ -500,7 +504,7 @@ class Client(asyncio.Protocol):
                 await self.mark()
             return b""
         self.redis.transport.write(PROBE)
-        before = await self.redis.mark(collect=False)
+        before = await self.redis.mark(False, not self._allowed and not self._subscribed)
         self.in_flight = False
         start = before.rfind(b"\r\n", 0, len(before) - 2) + 2 if b"\r\n" in before[:-2] else 0
         self.transport.write(before[:start])

@@ -215,14 +215,19 @@ def test_resp3_subscribers_may_use_gears(plain, wire):
     assert b"hello" in wire.reply()
 
 
+@pytest.fixture(scope="module")
+def guarded():
+    """A server that asks for a password."""
+    with GearsServer(password="secret word") as server:
+        yield server
+
+
 class TestRights:
-    @pytest.fixture(scope="class")
-    def guarded(self):
-        with GearsServer(password="secret word") as server:
-            yield server
 
     def test_a_password_is_needed_as_in_redis(self, guarded):
         wire = Wire(guarded)
+        wire.send(command([b"PING"]), command([b"RG.PYSTATS"]), command([b"PING"]))
+        assert all(wire.reply().startswith(b"-NOAUTH") for _ in range(3))
         assert wire.ask(*GEARS).startswith(b"-NOAUTH")
         assert wire.ask("RG.PYSTATS").startswith(b"-NOAUTH")
         assert wire.ask("PING").startswith(b"-NOAUTH")
