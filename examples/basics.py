@@ -45,11 +45,5 @@ count_keys = redgrease.KeysReader().count().run()
 print("Number of keys, counted by", count_keys, "is", r.gears.pyexecute(count_keys))
 
 # --- And be run as they are built: numbers out of strings, then their sum.
-total = (
-    redgrease.KeysReader("*-fighter")
-    .values()
-    .map(int)
-    .aggregate(0, operator.add)
-    .run(on=r)
-)
+total = redgrease.KeysReader("*-fighter").values().map(int).aggregate(0, operator.add).run(on=r)
 print("Sum of '-fighter'-keys values:", total)

@@ -117,10 +117,24 @@ _HOMES: Dict[str, str] = {
 }
 
 # Submodules that are reachable as attributes without an import of their own.
-_SUBMODULES = (
-    "client config data engine exceptions formatting func gearialization gears reader"
-    " requirements runtime runtime_client sugar typing utils"
-).split()
+_SUBMODULES = [
+    "client",
+    "config",
+    "data",
+    "engine",
+    "exceptions",
+    "formatting",
+    "func",
+    "gearialization",
+    "gears",
+    "reader",
+    "requirements",
+    "runtime",
+    "runtime_client",
+    "sugar",
+    "typing",
+    "utils",
+]
 
 
 def _load(name: str) -> Any:

@@ -16,8 +16,6 @@ log_message_format = "\t".join(
 class UTC_ISO8601_Formatter(logging.Formatter):
     """Formats times in UTC, with microseconds."""
 
-    converter = time.gmtime
-
     def formatTime(self, record: logging.LogRecord, datefmt: Optional[str] = None) -> str:
         """The time of a log record as text.
 
@@ -25,7 +23,7 @@ class UTC_ISO8601_Formatter(logging.Formatter):
             record: The log record.
             datefmt: A format for ``strftime``; ``%f`` stands for microseconds.
         """
-        micros = "{:06d}".format(int(record.created % 1 * 1_000_000))
+        micros = f"{int(record.created % 1 * 1_000_000):06d}"
         text = (datefmt or self.datefmt or iso8601_datefmt).replace("%f", micros)
         return time.strftime(text, time.gmtime(record.created))
 
@@ -76,4 +74,4 @@ def _configure(path: Path) -> None:
         else:
             logging.config.fileConfig(str(path), disable_existing_loggers=False)
     except (KeyError, ValueError, RuntimeError) as error:
-        raise ValueError("{} is no configuration of logging: {}".format(path, error))
+        raise ValueError(f"{path} is no configuration of logging: {error}")

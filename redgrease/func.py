@@ -51,13 +51,17 @@ def command(
             name = function.__name__
         elif name is ...:
             name = str(uuid.uuid4())
-        closed = CommandReader().apply(function).register(
-            prefix=prefix,
-            collect=collect,
-            mode=mode,
-            onRegistered=onRegistered,
-            trigger=name,
-            **kwargs,
+        closed = (
+            CommandReader()
+            .apply(function)
+            .register(
+                prefix=prefix,
+                collect=collect,
+                mode=mode,
+                onRegistered=onRegistered,
+                trigger=name,
+                **kwargs,
+            )
         )
         if on is None:
             return closed

@@ -1,15 +1,26 @@
 """GearFunctions: chains of steps, from a reader to ``run`` or ``register``.
 
-An :class:`OpenGearFunction` takes more steps; each gives a new function and leaves the old one as it
-is, so a common beginning can be kept and continued in several ways.  ``run`` and ``register`` close
-it; a :class:`ClosedGearFunction` can be sent to a server.
+An :class:`OpenGearFunction` takes more steps; each gives a new function and leaves the old one as
+it is, so a common beginning can be kept and continued in several ways.  ``run`` and ``register``
+close it; a :class:`ClosedGearFunction` can be sent to a server.
 """
 
 import difflib
-from typing import Any, Callable, Dict, FrozenSet, Generic, Iterable, Optional, Tuple, TypeVar, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Generic,
+    Iterable,
+    Optional,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from redgrease import operations as ops
-from redgrease.operations import Operation, Reader, Register, Run
+from redgrease.operations import Operation, Register, Run
 from redgrease.utils import passfun
 
 __all__ = ["ClosedGearFunction", "GearFunction", "OpenGearFunction"]
@@ -170,9 +181,7 @@ def operand(step: str, value: Any, default: Any = UNSET) -> Callable[..., Any]:
         return default  # type: ignore[no-any-return]
     if not callable(value):
         raise TypeError(
-            "{}() needs a callable (a function, a type, a method, a partial …), not {!r}".format(
-                step, value
-            )
+            f"{step}() needs a callable (a function, a type, a method, a partial …), not {value!r}"
         )
     return passfun(value)
 
@@ -211,9 +220,7 @@ class OpenGearFunction(GearFunction[T]):
         Note:
             Servers give the elements of a list on in reverse order.
         """
-        return self._then(
-            "flatmap", [operand("flatmap", op, passfun())], _given(op), requirements
-        )
+        return self._then("flatmap", [operand("flatmap", op, passfun())], _given(op), requirements)
 
     def foreach(self, op: Any, requirements: Requirements = None) -> "OpenGearFunction[Any]":
         """Call a function with each record, and pass the record on.
@@ -303,7 +310,7 @@ class OpenGearFunction(GearFunction[T]):
         """
         for name, value in (("length", length), ("start", start)):
             if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError("limit() needs a number as its {}, not {!r}".format(name, value))
+                raise TypeError(f"limit() needs a number as its {name}, not {value!r}")
         shown = [length] if start == 0 else [length, start]
         return self._then("limit", [length, start], shown, requirements)
 
@@ -401,9 +408,7 @@ class OpenGearFunction(GearFunction[T]):
                 descending.
             requirements: Packages that the function needs.
         """
-        return self._then(
-            "sort", [bool(reverse)], [] if reverse else [reverse], requirements
-        )
+        return self._then("sort", [bool(reverse)], [] if reverse else [reverse], requirements)
 
     def countby(
         self, extractor: Any = None, requirements: Requirements = None
@@ -591,7 +596,7 @@ def _names(argument: str, values: Optional[Iterable[str]]) -> Optional[list]:  #
     if values is None:
         return None
     if isinstance(values, (str, bytes)):
-        raise TypeError("{0} is a list of names: {0}=[{1!r}]".format(argument, values))
+        raise TypeError(f"{argument} is a list of names: {argument}=[{values!r}]")
     return list(values)
 
 
@@ -623,9 +628,7 @@ def _options(
         if name in EXECUTE_ARGUMENTS:
             if on is None:
                 raise TypeError(
-                    "{}({}=…) has a meaning only together with on=; pass it to .on(…)".format(
-                        verb, name
-                    )
+                    f"{verb}({name}=…) has a meaning only together with on=; pass it to .on(…)"
                 )
             options[name] = kwargs.pop(name)
             continue
@@ -636,7 +639,7 @@ def _options(
                 verb,
                 reader,
                 name,
-                ", did you mean {!r}?".format(close[0]) if close else "",
+                f", did you mean {close[0]!r}?" if close else "",
                 ", ".join(everything),
             )
         )
@@ -655,7 +658,7 @@ def _check_register(reader: str, settings: Dict[str, Any]) -> None:
             raise TypeError("a trigger cannot be combined with hook or keyprefix")
     policy = str(settings.get("onFailedPolicy", "continue")).lower()
     if policy not in POLICIES:
-        raise ValueError("onFailedPolicy is one of {}; not {!r}".format(POLICIES, policy))
+        raise ValueError(f"onFailedPolicy is one of {POLICIES}; not {policy!r}")
     if settings["mode"] == "sync" and policy != "continue":
         raise ValueError("mode 'sync' goes only with onFailedPolicy 'continue'")
 

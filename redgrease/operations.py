@@ -96,14 +96,14 @@ def described(value: Any) -> str:
     """
     if isinstance(value, functools.partial):
         words = [described(value.func), *map(described, value.args)]
-        words += ["{}={}".format(name, described(item)) for name, item in value.keywords.items()]
+        words += [f"{name}={described(item)}" for name, item in value.keywords.items()]
         return "partial({})".format(", ".join(words))
     owner = getattr(value, "__self__", None)
     if isinstance(value, types.BuiltinFunctionType) and isinstance(owner, types.ModuleType):
         module = owner.__name__.lstrip("_")
-        return value.__name__ if module == "builtins" else "{}.{}".format(module, value.__name__)
+        return value.__name__ if module == "builtins" else f"{module}.{value.__name__}"
     if isinstance(value, (types.MethodType, types.BuiltinMethodType)) and owner is not None:
-        return "{}.{}".format(described(owner), value.__name__)
+        return f"{described(owner)}.{value.__name__}"
     if callable(value):
         name = getattr(value, "__qualname__", None)
         if name:
@@ -123,7 +123,7 @@ def call(name: str, args: Iterable[Any] = (), kwargs: Optional[Dict[str, Any]] =
         The text, as a user would write it.
     """
     words = [described(arg) for arg in args]
-    words += ["{}={}".format(key, described(arg)) for key, arg in (kwargs or {}).items()]
+    words += [f"{key}={described(arg)}" for key, arg in (kwargs or {}).items()]
     return "{}({})".format(name, ", ".join(words))
 
 
@@ -226,8 +226,8 @@ def seq_operand(zero: Any) -> Callable[[Any, Any], Any]:
     if isinstance(zero, list):
         return list_accumulator()
     raise ValueError(
-        "aggregate() has no default seqOp for a zero of type {}; "
-        "pass one: aggregate(zero, seqOp)".format(type(zero).__name__)
+        f"aggregate() has no default seqOp for a zero of type {type(zero).__name__}; "
+        "pass one: aggregate(zero, seqOp)"
     )
 
 
@@ -245,4 +245,3 @@ def comb_operand(zero: Any, seq_given: bool, seq: Callable[[Any, Any], Any]) -> 
     if not seq_given and isinstance(zero, list):
         return adder()
     return seq
-

@@ -60,7 +60,7 @@ class GearReader(OpenGearFunction[Any]):
             requirements=requirements,
         )
         if desc is not None and not isinstance(desc, str):
-            raise TypeError("desc is a text, not {!r}".format(desc))
+            raise TypeError(f"desc is a text, not {desc!r}")
 
 
 class _PatternReader(GearReader):
@@ -73,7 +73,7 @@ class _PatternReader(GearReader):
         requirements: Requirements = None,
     ) -> None:
         if not isinstance(default_key_pattern, (str, bytes)):
-            raise TypeError("the key pattern is a text, not {!r}".format(default_key_pattern))
+            raise TypeError(f"the key pattern is a text, not {default_key_pattern!r}")
         super().__init__(type(self).__name__, default_key_pattern, desc, requirements)
         self.default_key_pattern = default_key_pattern
 

@@ -71,15 +71,15 @@ def native(name: str) -> Any:
         from redgrease.exceptions import NotInServerError
 
         raise NotInServerError(
-            "{0} works only inside a Gears server: use it in a function that is run there, such as "
-            "KeysReader().foreach(…).run(on=client); for trying functions locally, "
-            "redgrease.engine.GearsServer(worker='thread') runs them in this process".format(name)
+            f"{name} works only inside a Gears server: use it in a function that is run there, "
+            "such as KeysReader().foreach(…).run(on=client); for trying functions locally, "
+            "redgrease.engine.GearsServer(worker='thread') runs them in this process"
         )
     for module, attribute in (("redisgears", _NATIVE.get(name, name)), ("__main__", name)):
         found = getattr(sys.modules.get(module), attribute, None)
         if found is not None:
             return found
-    raise NotImplementedError("this Gears server has no {}(); it is too old".format(name))
+    raise NotImplementedError(f"this Gears server has no {name}(); it is too old")
 
 
 def _runtime_version() -> Union[bool, Tuple[int, int]]:
@@ -281,4 +281,3 @@ GB = GearsBuilder
 if in_server():
     # In a script on a server, redgrease's names are the server's.
     GearsBuilder = GB = native("GearsBuilder")  # type: ignore[misc]
-

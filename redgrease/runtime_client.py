@@ -78,7 +78,7 @@ class _Shard:
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run a command."""
-        native = _gears_error()
+        native: Any = _gears_error()
         try:
             return _plain(runtime.execute(*args))
         except native as error:

@@ -56,7 +56,7 @@ class KeyType:
         for name, python_type in _PYTHON_TYPES.items():
             if issubclass(kind, python_type):
                 return name
-        raise ValueError("no type of Redis keys corresponds to {!r}".format(kind.__name__))
+        raise ValueError(f"no type of Redis keys corresponds to {kind.__name__!r}")
 
     @staticmethod
     def constructor(key_type: str) -> Callable[..., Any]:

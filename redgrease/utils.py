@@ -181,7 +181,7 @@ class _Fields:
 
     def __repr__(self) -> str:
         fields = ", ".join("{}={!r}".format(*field) for field in vars(self).items())
-        return "{}({})".format(type(self).__name__, fields)
+        return f"{type(self).__name__}({fields})"
 
 
 class Record(_Fields):
@@ -369,7 +369,7 @@ class _REnum(enum.Enum):
         return to_bytes(self.value)
 
     def __repr__(self) -> str:
-        return "{}({})".format(type(self).__name__, self)
+        return f"{type(self).__name__}({self})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, (str, bytes, _REnum)) and str(self) == safe_str(other)

@@ -1,9 +1,11 @@
 """The clients are redis-py's, with Gears."""
 
+import tempfile
 import threading
 
 import pytest
 import redis
+from support.real_redis import RealRedis, find_server
 from support.scripted import Drop, Error, ScriptedServer, Status, Wait
 
 from redgrease import client as c
@@ -197,3 +199,72 @@ class TestNoCluster:
 
         monkeypatch.setitem(sys.modules, "rediscluster", Module)
         assert c._cluster_base() is dict
+
+
+@pytest.fixture(scope="module")
+def real():
+    binary = find_server()
+    if binary is None:
+        pytest.skip("there is no Redis server on this machine")
+    with tempfile.TemporaryDirectory() as folder:
+        server = RealRedis(binary, folder)
+        yield server.path
+        server.stop()
+
+
+@pytest.mark.parametrize("decode", [False, True])
+@pytest.mark.parametrize("protocol", [2, 3] if REDIS >= (5, 0) else [None])
+class TestRealRedis:
+    """What is not about Gears is as ever, on a real server."""
+
+    @pytest.fixture
+    def client(self, real, protocol, decode):
+        options = {} if protocol is None else {"protocol": protocol}
+        with RedisGears(unix_socket_path=real, decode_responses=decode, **options) as client:
+            client.flushall()
+            yield client
+
+    def test_commands(self, client, decode):
+        value = "x" if decode else b"x"
+        assert client.set("a", "x") is True
+        assert client.get("a") == value
+        client.hset("h", "x", "x")
+        assert client.hgetall("h") == {value: value}
+
+    def test_pipelines(self, client, decode):
+        one = "1" if decode else b"1"
+        with client.pipeline() as pipeline:
+            pipeline.watch("a")
+            pipeline.multi()
+            assert pipeline.set("a", 1).get("a").execute() == [True, one]
+        results = client.pipeline(transaction=False).get("a").lpush("a", 1).execute(False)
+        assert results[0] == one
+        assert isinstance(results[1], redis.exceptions.ResponseError)
+
+    def test_messages(self, client):
+        with client.pubsub() as messages:
+            messages.subscribe("c")
+            assert messages.get_message(timeout=5)["type"] == "subscribe"
+            client.publish("c", "x")
+            assert messages.get_message(timeout=5)["type"] == "message"
+
+    def test_no_gears(self, client):
+        assert client.gears.gears_version() is None
+        for call in (
+            client.gears.pyexecute,
+            client.gears.python_version,
+            lambda: client.execute_command("RG.PYSTATS"),
+            lambda: client.pipeline().execute_command("RG.PYSTATS").execute(),
+            lambda: client.pipeline(False).execute_command("RG.PYSTATS").execute(),
+        ):
+            with pytest.raises((ex.GearsNotAvailableError, redis.exceptions.ExecAbortError)):
+                call()
+        assert client.ping()
+
+
+@pytest.mark.skipif(REDIS < (4, 2), reason="redis-py has no asyncio client")
+def test_clients_for_asyncio_are_refused():
+    from redis import asyncio
+
+    with pytest.raises(TypeError):
+        Gears(asyncio.Redis())

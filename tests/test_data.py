@@ -1,6 +1,7 @@
 """Replies of several versions of servers become objects."""
 
 import pickle
+import random
 
 import pytest
 
@@ -373,3 +374,9 @@ class TestPrivateData:
     def test_endless_nesting(self):
         text = "{'a':" * 5000
         assert parse_PD(text) == {"text": text}
+
+    def test_never_an_error(self):
+        chance = random.Random(5)
+        for _ in range(3000):
+            marks = chance.choices("{}[]:,'\" ab01", k=chance.randrange(25))
+            assert isinstance(parse_PD("{" + "".join(marks)), dict)

@@ -243,7 +243,7 @@ class TestRun:
         [(StreamReader, "noScan"), (KeysReader, "prefix"), (KeysReader, "fromId")],
     )
     def test_arguments_the_reader_does_not_know(self, reader, argument):
-        with pytest.raises(TypeError, match="no argument '{}'".format(argument)):
+        with pytest.raises(TypeError, match=f"no argument '{argument}'"):
             reader().run(**{argument: 1})
 
     def test_a_misspelt_argument_gets_a_suggestion(self):

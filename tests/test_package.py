@@ -14,7 +14,7 @@ def python(code, *flags):
         [sys.executable, *flags, "-c", code],
         stdout=subprocess.PIPE,
         check=True,
-        universal_newlines=True,
+        text=True,
     ).stdout.strip()
 
 
@@ -36,7 +36,9 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_importing_loads_no_third_party_package():
-    loaded = python("import sys, redgrease; print(sorted({n.partition('.')[0] for n in sys.modules}))")
+    loaded = python(
+        "import sys, redgrease; print(sorted({n.partition('.')[0] for n in sys.modules}))"
+    )
     assert not {"redis", "attr", "attrs", "cloudpickle", "packaging", "click"} & set(eval(loaded))
 
 
@@ -54,8 +56,5 @@ def test_building_works_with_the_standard_library_alone():
 
 
 def test_what_needs_a_package_says_which_extra_brings_it():
-    code = (
-        "\ntry: redgrease.RedisGears"
-        "\nexcept ModuleNotFoundError as error: print(error)"
-    )
+    code = "\ntry: redgrease.RedisGears\nexcept ModuleNotFoundError as error: print(error)"
     assert "pip install redgrease[client]" in bare(code)

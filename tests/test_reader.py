@@ -110,7 +110,7 @@ def test_parts_of_stream_records():
 def test_arguments_of_commands(count, expected):
     function = CommandReader().args(count)
     assert local(function, ["name", "a", "b"]) == expected
-    assert repr(function).endswith(".args()" if count is None else ".args({})".format(count))
+    assert repr(function).endswith(".args()" if count is None else f".args({count})")
 
 
 def test_apply():

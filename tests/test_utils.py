@@ -113,7 +113,9 @@ def test_parsers():
     assert utils.dict_of({"a": int})(["1", "2"], ["a", "b"]) == {"a": 1, "b": "2"}
 
 
-@pytest.mark.parametrize("make, kind", [(utils.record, Record), (utils.stream_record, StreamRecord)])
+@pytest.mark.parametrize(
+    "make, kind", [(utils.record, Record), (utils.stream_record, StreamRecord)]
+)
 def test_records(make, kind):
     made = make({"key": b"k", "value": 1, "more": 2})
     assert type(made) is kind and made.key == "k" and made.kwargs == {"more": 2}

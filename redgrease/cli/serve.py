@@ -31,22 +31,32 @@ def is_loopback(host: str) -> bool:
 @click.command(context_settings={"auto_envvar_prefix": "REDGREASE_SERVE"})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=6379, show_default=True, type=click.IntRange(0, 65535),
+    "--port",
+    default=6379,
+    show_default=True,
+    type=click.IntRange(0, 65535),
     help="Port to listen on; 0 takes any that is free.",
 )
 @click.option("--redis", "redis_url", metavar="URL", help="A Redis that runs already.")
 @click.option(
-    "--redis-server", metavar="PATH", type=click.Path(dir_okay=False),
+    "--redis-server",
+    metavar="PATH",
+    type=click.Path(dir_okay=False),
     help="The redis-server or valkey-server to start.",
 )
 @click.option(
-    "--dir", "folder", metavar="DIR", type=click.Path(file_okay=False),
+    "--dir",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
     help="Where data is kept; without it, nothing is kept.",
 )
 @click.option("--password", help="Password that clients must give (AUTH).")
 @click.option("--unprotected", is_flag=True, help="Listen on any address without a password.")
 @click.option(
-    "--log-level", default="info", show_default=True,
+    "--log-level",
+    default="info",
+    show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]),
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

@@ -1,7 +1,8 @@
-"""The server process that ``GearsServer`` starts: ``python -m redgrease.engine OPTIONS``.
+"""The server process that ``GearsServer`` starts: ``python -m redgrease.engine``.
 
-The options are a JSON text.  When the server answers, a line of JSON on standard output tells its
-addresses; it ends when standard input is closed, so it never outlives the process that started it.
+Its options come as a line of JSON on standard input.  When the server answers, a line of JSON on
+standard output tells its addresses; it ends when standard input is closed, so it never outlives
+the process that started it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ async def serve_parent(supervisor: Supervisor) -> int:
 def main() -> int:
     """Run the server; returns its exit status."""
     try:
-        return run(ServerOptions.from_json(sys.argv[1]), serve_parent)
+        return run(ServerOptions.from_json(sys.stdin.readline()), serve_parent)
     except (OSError, RuntimeError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

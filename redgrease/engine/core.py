@@ -54,7 +54,8 @@ class Engine:
     ) -> None:
         self.own_process = own_process
         self._give_up = give_up
-        self.directory = directory or tempfile.mkdtemp(prefix="redgrease-")
+        self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="redgrease-")
+        self.directory = directory or str(self._temporary and self._temporary.name)
         self.settings = Settings(config)
         self.keyspace = Keyspace(redis, hold, release)
         self.pool = Pool(max(1, self.settings["ExecutionThreads"]))
@@ -100,6 +101,8 @@ class Engine:
         self.pool.close()
         self.futures.close()
         self.keyspace.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def _interruptible_sleep(self, seconds: Any) -> None:
         """``time.sleep``, which an abort can end; Python's own goes on sleeping."""

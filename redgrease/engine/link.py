@@ -65,7 +65,8 @@ class WorkerLink:
             The reply, as it goes over the wire.
         """
         ident = b"%d" % next(self._ids)
-        future = self._calls[ident] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._calls[ident] = future
         self._send(hiredis.pack_command((b"CALL", ident, str(client), flags, *words)))
         try:
             return await future

@@ -5,9 +5,9 @@ works as on Redis.  Bytes pass untouched while nothing in them concerns Gears.
 
 How a Gears command keeps its place among pipelined ones: before it is carried out, the proxy sends
 Redis a *marker*, an unknown command with a random name.  Its error reply comes from any Redis in
-any state, and all that comes before it belongs to earlier requests.  Where the connection's rights are
-not known, an ``EVAL`` goes along: who may not run scripts in Redis may not run them here; and the
-marker is a HELLO with an impossible version, which is answered also before AUTH.
+any state, and all that comes before it belongs to earlier requests.  Where the connection's rights
+are not known, an ``EVAL`` goes along: who may not run scripts in Redis may not run them here; and
+the marker is a HELLO with an impossible version, which is answered also before AUTH.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class Upstream:
         parts = urlsplit(url)
         if parts.scheme == "unix":
             return cls(path=unquote(parts.path))
-        return cls(None, parts.hostname or "127.0.0.1", parts.port or 6379, parts.scheme == "rediss")
+        return cls(
+            None, parts.hostname or "127.0.0.1", parts.port or 6379, parts.scheme == "rediss"
+        )
 
     async def connect(self, factory: Callable[[], asyncio.Protocol]) -> Any:
         """Connect to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -136,8 +137,9 @@ class RedisServer:
             start_new_session=True,  # Ctrl-C is for the server, which ends us in order
         )
         assert self.process.stdin is not None
-        self.process.stdin.write("\n".join([*settings, ""]).encode())
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended; below, we say so
+            self.process.stdin.write("\n".join([*settings, ""]).encode())
+            self.process.stdin.close()
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
             if self.process.poll() is not None:

@@ -89,16 +89,18 @@ class GearsServer:
         """
         if self._process is not None:
             return self
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "redgrease.engine", self._options.to_json()],
+            [sys.executable, "-m", "redgrease.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
             start_new_session=True,
         )
-        assert self._process.stdout is not None
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(self._options.to_json() + "\n")
+        self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()

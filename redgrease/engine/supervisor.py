@@ -134,13 +134,14 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=2,  # what functions print goes to the log
                 start_new_session=True,
+                # Unlike the command line, it is shown to nobody: the URL may hold a password.
+                env=dict(os.environ, REDGREASE_WORKER_REDIS=self.redis_url),
             )
             status = await self._worker.wait()
             if self._stopping:
                 return
-            if first and self.proxy is not None and not self.proxy.link.ready.is_set():
-                if loop.time() - started < 1 and status not in (-9, -15, 70):
-                    raise RuntimeError(f"the Gears worker ended with status {status} at its start")
+            if first and status > 0 and loop.time() - started < 1:
+                raise RuntimeError(f"the Gears worker ended with status {status} at its start")
             first = False
             _log.warning("the Gears worker has ended with status %s; starting it again", status)
             delay = MIN_DELAY if loop.time() - started > MAX_DELAY else min(2 * delay, MAX_DELAY)
@@ -148,8 +149,7 @@ class Supervisor:
 
     def _worker_command(self) -> list[str]:
         command = [sys.executable, "-m", "redgrease.engine.worker"]
-        command += ["--link", self.link_path, "--redis", self.redis_url]
-        command += ["--dir", self.options.dir or self.runtime]
+        command += ["--link", self.link_path, "--dir", self.options.dir or self.runtime]
         return [*command, "--config", json.dumps(self.options.config)]
 
     @property
@@ -209,9 +209,7 @@ async def serve(
         await supervisor.stop()
 
 
-def run(
-    options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | None]]
-) -> int:
+def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | None]]) -> int:
     """The same, from a program; uses uvloop where it is installed."""
     logging.basicConfig(
         level=options.log_level.upper(),

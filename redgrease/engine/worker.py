@@ -216,7 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m redgrease.engine.worker")
     parser.add_argument("--link", required=True, help="path of the proxy's socket")
-    parser.add_argument("--redis", required=True, help="URL of Redis")
+    url = os.environ.get("REDGREASE_WORKER_REDIS")
+    parser.add_argument("--redis", default=url, required=url is None, help="URL of Redis")
     parser.add_argument("--dir", help="folder of the server")
     parser.add_argument("--config", type=json.loads, default={}, help="configuration, as JSON")
     parser.add_argument("--version", default="10213", help="module version to emulate")

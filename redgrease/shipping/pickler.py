@@ -4,15 +4,19 @@ cloudpickle does the work.  This module decides what travels by value and what b
 puts words in the place of what servers have themselves.
 """
 
+import collections
 import dis
+import enum
 import functools
 import io
 import sys
 import types
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+import typing
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from cloudpickle import CloudPickler
-from cloudpickle import cloudpickle_fast as cloud
+from cloudpickle import cloudpickle as core
+from cloudpickle import cloudpickle_fast as fast
 
 from redgrease import runtime
 from redgrease.shipping import loader
@@ -210,6 +214,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._module(obj)
         if kind is _CACHED:
             return self._cached(obj)
+        if kind is typing.TypeVar:
+            return self._typevar(obj)
+        if kind in _OTHERS:
+            return _OTHERS[kind](obj)
         if kind not in _HARMLESS:
             self.plain = False
         return NotImplemented
@@ -251,7 +259,12 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _class_by_value(self, kind: type) -> Any:
         self.plain = False  # a class may change in too many ways to be watched
-        return cloud._dynamic_class_reduce(kind)
+        make, arguments, *rest = fast._dynamic_class_reduce(kind)
+        if not issubclass(kind, enum.Enum):
+            # Before 3.0, cloudpickle leaves out what equals an attribute of a base.
+            words = dict(arguments[3], __module__=kind.__module__)
+            arguments = (*arguments[:3], words, *arguments[4:])
+        return (make, arguments, *rest)
 
     def _module(self, module: types.ModuleType) -> Any:
         name = module.__name__
@@ -279,6 +292,12 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         settings: Dict[str, Any] = getattr(function, "cache_parameters", dict)()  # Python 3.9
         size = function.cache_info().maxsize
         return loader.make_cached, (function.__wrapped__, size, settings.get("typed", False))
+
+    def _typevar(self, variable: Any) -> Any:
+        found = core._lookup_module_and_qualname(variable, name=variable.__name__)
+        if found is None or not self.modules.by_value(found[0].__name__):
+            return NotImplemented
+        return core._make_typevar, core._decompose_typevar(variable)
 
     def _dynamic_function_reduce(self, func: types.FunctionType) -> Tuple[Any, ...]:
         """Pickle a function by value."""
@@ -314,6 +333,22 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return None
         return self._namespaces.setdefault(module.__name__, _Namespace(module.__name__))
 
+
+def _view(make: Any) -> Callable[[Any], Tuple[Any, ...]]:
+    return lambda view: (make, (list(view), True))
+
+
+_ORDERED: Any = collections.OrderedDict()
+# What only newer releases of cloudpickle know.
+_OTHERS: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
+    type(_ORDERED.keys()): _view(loader.make_keys),
+    type(_ORDERED.values()): _view(loader.make_values),
+    type(_ORDERED.items()): _view(loader.make_items),
+}
+if sys.version_info >= (3, 7):
+    import dataclasses
+
+    _OTHERS[dataclasses._FIELD_BASE] = lambda mark: (loader.field_type, (mark.name,))  # type: ignore[attr-defined]
 
 _HARMLESS = frozenset(
     [

@@ -87,9 +87,7 @@ class Reference:
             ]
         if kind == "distinct":
             return [
-                *self.natives(
-                    Step("aggregate", (lambda a, r: a | {r}, lambda a, r: a | r), set())
-                ),
+                *self.natives(Step("aggregate", (lambda a, r: a | {r}, lambda a, r: a | r), set())),
                 ("flatmap", lambda r: list(r)),
             ]
         if kind == "average":
@@ -269,7 +267,12 @@ STEPS = st.one_of(
         lambda n: lambda r: str(text(r) % n),
         lambda n: lambda k, a, r: (a or 0) + 6 // (text(r) % (n + 1)),
     ),
-    some(NUMBER, "batchgroupby", lambda n: lambda r: text(r) % n, lambda n: lambda k, v: 1 // (len(v) % n)),
+    some(
+        NUMBER,
+        "batchgroupby",
+        lambda n: lambda r: text(r) % n,
+        lambda n: lambda k, v: 1 // (len(v) % n),
+    ),
     some(
         NUMBER,
         "aggregateby",
@@ -281,7 +284,9 @@ STEPS = st.one_of(
     some(NUMBER, "countby", lambda n: lambda r: text(r) % n),
     st.builds(lambda c, o: Step("limit", count=c, offset=o), st.integers(0, 5), st.integers(0, 3)),
     st.booleans().map(lambda reverse: Step("sort", reverse=reverse)),
-    st.sampled_from([Step("count"), Step("average"), Step("distinct"), Step("str"), Step("collect")]),
+    st.sampled_from(
+        [Step("count"), Step("average"), Step("distinct"), Step("str"), Step("collect")]
+    ),
 )
 RECORDS = st.lists(st.integers(-5, 2000) | st.sampled_from(["", "a", "bc"]), max_size=12)
 

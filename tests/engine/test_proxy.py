@@ -223,7 +223,6 @@ def guarded():
 
 
 class TestRights:
-
     def test_a_password_is_needed_as_in_redis(self, guarded):
         wire = Wire(guarded)
         wire.send(command([b"PING"]), command([b"RG.PYSTATS"]), command([b"PING"]))

@@ -83,7 +83,9 @@ def test_data_is_kept_in_a_folder(tmp_path):
 
 def test_functions_in_a_thread_of_this_process():
     with GearsServer(worker="thread") as server, server.client() as client:
-        result = client.gears.pyexecute("import os\nGB('ShardsIDReader').map(lambda x: os.getpid()).run()")
+        result = client.gears.pyexecute(
+            "import os\nGB('ShardsIDReader').map(lambda x: os.getpid()).run()"
+        )
         assert int(result) == os.getpid()
     assert "redisgears" not in sys.modules
 

@@ -178,9 +178,7 @@ def redis_url():
     directory = tempfile.mkdtemp(prefix="redgrease-test-")
     path = os.path.join(directory, "redis.sock")
     command = [binary, "--port", "0", "--unixsocket", path, "--save", "", "--dir", directory]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for line in process.stdout:
             if "ready to accept connections" in line.lower():

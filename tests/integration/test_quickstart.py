@@ -40,7 +40,7 @@ def test_the_example_prints_what_the_quickstart_says(gears_server, r):
         env=dict(os.environ, REDGREASE_URL=gears_server.url),
         stdout=subprocess.PIPE,
         check=True,
-        universal_newlines=True,
+        text=True,
         timeout=60,
     ).stdout.splitlines()
     assert out[0].startswith("Memory of the Python interpreter: PyStats(TotalAllocated=")

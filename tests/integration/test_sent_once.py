@@ -44,7 +44,7 @@ def test_the_example_of_eight_seconds_runs_once_under_the_defaults(gears_server,
         env=dict(os.environ, REDGREASE_URL=gears_server.url),
         stdout=subprocess.PIPE,
         check=True,
-        universal_newlines=True,
+        text=True,
         timeout=60,
     ).stdout
     assert re.fullmatch(r"slept after (8|9)\.\d s; runs: 1\n", out)

@@ -1,0 +1,87 @@
+"""The command line."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("hiredis")
+
+from click.testing import CliRunner  # noqa: E402
+
+from redgrease.cli.commands import redgrease  # noqa: E402
+from redgrease.cli.serve import is_loopback  # noqa: E402
+
+
+def run(*words, **environment):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "redgrease", *words],
+        env=dict(os.environ, **environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=60,
+    )
+
+
+CLIENT = "import os, redgrease; r = redgrease.RedisGears.from_url(os.environ['REDGREASE_URL']); "
+
+
+def test_a_command_runs_against_the_server():
+    code = CLIENT + "r.set('k', 1); print(r.gears.pyexecute('GB().count().run()'))"
+    done = run("serve", "--port", "0", "--", sys.executable, "-c", code)
+    assert (done.returncode, done.stdout) == (0, "b'1'\n")
+    assert "redgrease serves redis://127.0.0.1:" in done.stderr
+
+
+def test_its_status_is_the_servers():
+    done = run("serve", "--port", "0", "--", sys.executable, "-c", "raise SystemExit(7)")
+    assert done.returncode == 7
+
+
+def test_a_command_that_is_none():
+    done = run("serve", "--port", "0", "--", "/no/such/command")
+    assert done.returncode == 127 and "cannot run /no/such/command" in done.stderr
+
+
+def test_a_password_reaches_the_command_and_nothing_else():
+    code = CLIENT + "print(r.ping())"
+    done = run("serve", "--port", "0", "--password", "s3cret", "--", sys.executable, "-c", code)
+    assert done.stdout == "True\n" and "s3cret" not in done.stderr
+
+
+def test_a_port_that_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run("serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 1 and "cannot listen on 127.0.0.1:" in done.stderr
+
+
+def test_no_redis_to_start():
+    done = run("serve", "--port", "0", REDGREASE_REDIS_SERVER="/no/such/program")
+    assert done.returncode == 1
+    assert "REDGREASE_REDIS_SERVER is '/no/such/program', which is no program" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.org"])
+def test_other_addresses_need_a_password(host):
+    result = CliRunner().invoke(redgrease, ["serve", "--host", host])
+    assert result.exit_code == 2 and "--unprotected" in result.output
+
+
+@pytest.mark.parametrize(
+    "host, expected",
+    [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("x", False)],
+)
+def test_loopback(host, expected):
+    assert is_loopback(host) is expected
+
+
+def test_help_and_version():
+    assert "--redis-server" in CliRunner().invoke(redgrease, ["serve", "--help"]).output
+    assert "redgrease, version" in CliRunner().invoke(redgrease, ["--version"]).output
