@@ -130,12 +130,14 @@ class RedisServer:
         if self.password:
             settings.append(f'requirepass "{self.password}"')
         # By standard input: neither the command line nor a file shows the password.
-        self.process = subprocess.Popen(
-            [self.program, "-", *self.arguments],
-            stdin=subprocess.PIPE,
-            stdout=2,  # its log goes where ours goes
-            start_new_session=True,  # Ctrl-C is for the server, which ends us in order
-        )
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, "-", *self.arguments],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the server, which ends us in order
+            )
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended; below, we say so
             self.process.stdin.write("\n".join([*settings, ""]).encode())

@@ -263,7 +263,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if not issubclass(kind, enum.Enum):
             # Before 3.0, cloudpickle leaves out what equals an attribute of a base.
             words = dict(arguments[3], __module__=kind.__module__)
-            arguments = (*arguments[:3], words, *arguments[4:])
+            # A class made with NamedTuple is made a second time as what it became.
+            bases = arguments[2]
+            bases = kind.__bases__ if typing.NamedTuple in bases else bases
+            arguments = (*arguments[:2], bases, words, *arguments[4:])
         return (make, arguments, *rest)
 
     def _module(self, module: types.ModuleType) -> Any:

@@ -91,9 +91,7 @@ def test_a_running_function_is_stopped(worker, redis, body):
 
 
 def test_endless_reading_is_stopped(worker):
-    ident = worker.call(
-        "RG.PYEXECUTE", "GB('PythonReader').count().run(lambda: 1)", "UNBLOCKING"
-    )
+    ident = worker.call("RG.PYEXECUTE", "GB('PythonReader').count().run(lambda: 1)", "UNBLOCKING")
     assert worker.call("RG.ABORTEXECUTION", ident) == "OK"
     results, errors = worker.call("RG.GETRESULTS", ident)
     assert len(errors) <= 1

@@ -154,4 +154,6 @@ def test_an_abort_ends_the_wait_for_the_hold(worker):
     assert b"gears.forcestopped" in error
     assert worker.released == worker.holds
     worker.grant = True
-    assert worker.run("def f(x):\n    with atomic(): return execute('PING')\nGB('ShardsIDReader').map(f).run()") == ([b"PONG"], [])
+    assert worker.run(
+        "def f(x):\n    with atomic(): return execute('PING')\nGB('ShardsIDReader').map(f).run()"
+    ) == ([b"PONG"], [])

@@ -24,9 +24,7 @@ def keyspace(request, redis_url, monkeypatch):
     """A key space; with reading scripts of new and old servers, and where they are refused."""
     keyspace = Keyspace(redis_url)
     if request.param == "old script":
-        monkeypatch.setattr(
-            Scripts, "WAYS", ((b"NO", b""), (b"NO", b""), *Scripts.WAYS[2:])
-        )
+        monkeypatch.setattr(Scripts, "WAYS", ((b"NO", b""), (b"NO", b""), *Scripts.WAYS[2:]))
     elif request.param == "pipeline":
         monkeypatch.setattr(Scripts, "WAYS", ((b"NO", b""),) * 4)
     yield keyspace
@@ -77,9 +75,14 @@ def test_many_keys_of_several_pages(keyspace, redis):
     expected = {f"k{i}": str(i) for i in range(1, number + 1)}
     assert {r["key"]: r["value"] for r in read(keyspace, "KeysReader", "k*")} == expected
     assert set(read(keyspace, "KeysOnlyReader", "k*")) == set(expected)
-    assert sum(Reader("KeysReader", "*", {"noScan": False, "readValue": True}).open(
-        keyspace, Clock(), counted=True
-    )) == number + 1
+    assert (
+        sum(
+            Reader("KeysReader", "*", {"noScan": False, "readValue": True}).open(
+                keyspace, Clock(), counted=True
+            )
+        )
+        == number + 1
+    )
 
 
 def test_patterns_and_literal_names(keyspace, redis):

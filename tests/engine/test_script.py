@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from redgrease.engine.script import OptionError, Options, Sessions, Session, parse_options
 from redgrease.engine.requirements import satisfied
+from redgrease.engine.script import OptionError, Options, Session, Sessions, parse_options
 
 pytest_plugins = ["worker_fixtures"]
 
@@ -221,9 +221,7 @@ def test_what_is_there(requirement, there):
 
 def test_requirements_that_cannot_be_had(worker, monkeypatch):
     reply = worker.call("RG.PYEXECUTE", "x = 1", "REQUIREMENTS", "not a requirement!")
-    assert reply == (
-        "Could not satisfy requirements (look at redis log file for more information)"
-    )
+    assert reply == ("Could not satisfy requirements (look at redis log file for more information)")
 
 
 def test_a_requirement_is_installed_beside(worker, tmp_path):

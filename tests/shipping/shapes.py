@@ -342,6 +342,29 @@ if dataclasses is not None:
         return [item, dataclasses.asdict(item), sorted([Frozen(3), Frozen(x)])]
 
 
+if hasattr(typing, "TypedDict"):
+
+    class Options(typing.TypedDict):
+        size: int
+
+    @shape
+    def typed_dict(x):
+        return Options(size=x)
+
+
+class Wrapped(typing.NamedTuple("Wrapped", [("a", int)])):
+    __slots__ = ()
+
+    @property
+    def twice(self):
+        return 2 * self.a
+
+
+@shape
+def subclass_of_named_tuple(x):
+    return [Wrapped(x).twice, Wrapped(x)]
+
+
 def decorated_with(amount):
     def decorate(function):
         @functools.wraps(function)
