@@ -118,6 +118,13 @@ class GearsPipeline(Pipeline):
             return reply
         return parse(reply, record=record_decoder(self.connection_pool.get_encoder()), **options)
 
+    def annotate_exception(self, exception: Any, number: Any, command: Any) -> None:
+        """Add the number of a command to its error; not of Gears commands, which stay verbatim."""
+        if not is_gears_command(command[0]):
+            super().annotate_exception(  # type: ignore[no-untyped-call]
+                exception, number, command
+            )
+
     def raise_first_error(self, commands: Any, response: Any) -> None:
         """Raise the first error among the replies; of a Gears command, as the typed one."""
         self._type_errors(commands, response)
@@ -140,6 +147,11 @@ class GearsPipeline(Pipeline):
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
             connection.disconnect()
             raise _SentOnce(_lost(error, names)) from error
+        except redis_errors.ResponseError as error:
+            # Refused when queued.  Errors of other commands are annotated, and not ours.
+            if str(error).startswith("Command # "):
+                raise
+            raise classify(error) from None
         self._type_errors(commands, replies)
         return replies
 

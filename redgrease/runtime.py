@@ -50,8 +50,10 @@ _NATIVE: Dict[str, str] = {
 
 
 def in_server() -> bool:
-    """Whether this Python runs inside a Gears server."""
-    return "redisgears" in sys.modules
+    """Whether this code runs inside a Gears server."""
+    server = sys.modules.get("redisgears")
+    # The embedded server may run functions in a thread of a process that is also a client.
+    return server is not None and bool(getattr(server, "in_server", lambda: True)())
 
 
 def native(name: str) -> Any:

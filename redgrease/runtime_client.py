@@ -30,13 +30,13 @@ _OF_CONNECTIONS = _words(
 )
 
 
-def _refuse(words: Tuple[Any, ...]) -> None:
+def _refuse(name: str, args: Tuple[Any, ...] = ()) -> None:
     """Raise an error for commands that make no sense inside a function."""
-    name = str(words[0]).upper()
+    name = name.upper()
     blocks = name in _BLOCKING
     if name in ("XREAD", "XREADGROUP"):
-        options = [str(word).upper() for word in words[1:]]
-        blocks = "BLOCK" in options[: options.index("STREAMS") if "STREAMS" in options else None]
+        options = [arg.upper() for arg in args]
+        blocks = b"BLOCK" in options[: options.index(b"STREAMS") if b"STREAMS" in options else None]
     if blocks:
         raise BlockingNotAllowedError(
             f"{name} may wait, which is not possible inside a Gears function: it would hold up"
@@ -128,10 +128,11 @@ class RuntimeClient(redis.Redis):
         """
         name = args[0].decode() if isinstance(args[0], bytes) else str(args[0])
         words = name.split()  # redis-py has commands of two words
-        _refuse((*words, *args[1:]))
-        # The server wants the command as a text; of values, what Redis is to get.
-        encode = self.connection_pool.get_encoder().encode
-        reply = self._shard.execute_command(*words, *map(encode, args[1:]))
+        # The server wants the command as a text, and values as bytes (no memoryviews either).
+        encode: Any = self.connection_pool.get_encoder().encode
+        values = tuple(bytes(encode(arg)) for arg in args[1:])
+        _refuse(words[0], values)
+        reply = self._shard.execute_command(*words, *values)
         return self._parsed(name, reply, options)
 
     def _parsed(self, name: str, reply: Any, options: Dict[str, Any]) -> Any:
@@ -176,11 +177,11 @@ class RuntimeClient(redis.Redis):
 
     def pubsub(self, **kwargs: Any) -> Any:
         """Not possible inside a function."""
-        _refuse(("SUBSCRIBE",))
+        _refuse("SUBSCRIBE")
 
     def monitor(self) -> Any:
         """Not possible inside a function."""
-        _refuse(("MONITOR",))
+        _refuse("MONITOR")
 
 
 _NOT_FOR_PARSERS = frozenset(["NEVER_DECODE", "EMPTY_RESPONSE", "keys"])

@@ -208,7 +208,7 @@ def real():
         pytest.skip("there is no Redis server on this machine")
     with tempfile.TemporaryDirectory() as folder:
         server = RealRedis(binary, folder)
-        yield server.path
+        yield server.port
         server.stop()
 
 
@@ -220,7 +220,7 @@ class TestRealRedis:
     @pytest.fixture
     def client(self, real, protocol, decode):
         options = {} if protocol is None else {"protocol": protocol}
-        with RedisGears(unix_socket_path=real, decode_responses=decode, **options) as client:
+        with RedisGears(port=real, decode_responses=decode, **options) as client:
             client.flushall()
             yield client
 
@@ -257,9 +257,15 @@ class TestRealRedis:
             lambda: client.pipeline().execute_command("RG.PYSTATS").execute(),
             lambda: client.pipeline(False).execute_command("RG.PYSTATS").execute(),
         ):
-            with pytest.raises((ex.GearsNotAvailableError, redis.exceptions.ExecAbortError)):
+            with pytest.raises(ex.GearsNotAvailableError) as caught:
                 call()
+            assert caught.value.text.startswith("unknown command 'RG.")
         assert client.ping()
+
+    def test_errors_of_other_commands_in_a_pipeline_with_gears_commands(self, client):
+        with pytest.raises(redis.exceptions.ResponseError) as caught:
+            client.pipeline().execute_command("GET").execute_command("RG.PYSTATS").execute()
+        assert "Command # 1 (GET)" in str(caught.value)
 
 
 @pytest.mark.skipif(REDIS < (4, 2), reason="redis-py has no asyncio client")

@@ -192,7 +192,7 @@ class Connection:
         if self._errors:
             self._errors = 0
             if type(reply) is list:
-                return _without_errors(reply)
+                return without_errors(reply)
         return reply
 
     def _receive(self) -> bytes:
@@ -218,8 +218,16 @@ class Connection:
         self.send_all([words])
         return self.read()
 
-    def call_all(self, commands: Sequence[Sequence[bytes]]) -> list[Any]:
-        """Send commands in one go and read all their replies, each as :meth:`read` does."""
+    def call_all(self, commands: Sequence[Sequence[bytes]], keep_errors: bool = False) -> list[Any]:
+        """Send commands in one go and read all their replies, each as :meth:`read` does.
+
+        Args:
+            commands: The commands.
+            keep_errors: Whether errors inside lists stay what they are.
+
+        Raises:
+            Disconnected: The connection broke.
+        """
         self.send_all(commands)
         replies: list[Any] = []
         reader = hiredis.Reader(replyError=self._error)
@@ -229,7 +237,9 @@ class Connection:
                 reader.feed(self._receive())
                 continue
             reply = decoded(reply)
-            replies.append(_without_errors(reply) if type(reply) is list else reply)
+            if type(reply) is list and not keep_errors:
+                reply = without_errors(reply)
+            replies.append(reply)
         self._errors = 0
         self._used = time.monotonic()
         return replies
@@ -248,6 +258,7 @@ def text_or_bytes(data: bytes) -> str | bytearray:
 
 
 def decoded(reply: Any) -> Any:
+    """A reply of bytes as functions see it."""
     if type(reply) is bytes:
         return text_or_bytes(reply)
     if type(reply) is list:
@@ -255,10 +266,11 @@ def decoded(reply: Any) -> Any:
     return reply
 
 
-def _without_errors(reply: list[Any]) -> list[Any]:
+def without_errors(reply: list[Any]) -> list[Any]:
+    """A list with plain texts in place of its errors."""
     return [
         str(item)
         if type(item) is ErrorReply
-        else (_without_errors(item) if type(item) is list else item)
+        else (without_errors(item) if type(item) is list else item)
         for item in reply
     ]

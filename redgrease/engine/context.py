@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import GearsForceStopped
+
 if TYPE_CHECKING:
     from .executions import Execution
     from .script import ScriptRun, Session
@@ -56,6 +58,37 @@ def set_current(context: Context | None) -> Context | None:
     """Enter a context without leaving it again; returns the one before."""
     before, _current.context = _current.context, context
     return before
+
+
+class Shield:
+    """A block that an abort does not interrupt: the engine's own code in the midst of a step.
+
+    An exception out of nowhere would leave locks held and replies unread.  The abort comes when
+    the block has been left; whatever waits in it calls :func:`check` now and then.
+    """
+
+    __slots__ = ("_execution",)
+
+    def __enter__(self) -> None:
+        context = _current.context
+        self._execution = None if context is None or context.coroutine else context.execution
+        if self._execution is not None:
+            self._execution.shield(1)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._execution is not None and self._execution.shield(-1) and kind is None:
+            raise GearsForceStopped  # a function that is nearly always shielded stops here
+
+
+def check() -> None:
+    """Raise the abort of the current execution, if there is one.
+
+    Raises:
+        GearsForceStopped: The execution is being aborted.
+    """
+    context = _current.context
+    if context is not None and context.execution is not None and context.execution.aborting:
+        raise GearsForceStopped
 
 
 @contextmanager

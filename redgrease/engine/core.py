@@ -6,12 +6,13 @@ import itertools
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from .context import Context, current
+from .context import Context, Shield, current
 from .dispatch import Dispatcher
 from .executions import Execution, Executions, Plan
 from .futures import Futures, RunFuture
@@ -113,7 +114,9 @@ class Engine:
         if not isinstance(seconds, (int, float)) or not seconds > 0:
             self._sleep(seconds)  # complains as it should, or gives way
             return
-        context.execution.wake.wait(min(seconds, 1e9))
+        nap = context.execution.nap
+        if nap.acquire(True, min(seconds, threading.TIMEOUT_MAX)):
+            nap.release()
 
     def in_server(self) -> bool:
         """Whether the caller is a script or function, rather than the code that hosts a worker."""
@@ -141,14 +144,15 @@ class Engine:
     def run_inside(self, context: Context, reader: Reader, steps: tuple[Step, ...]) -> RunFuture:
         """Start a run within a function."""
         result: Future[Any] = Future()
-        execution = self.executions.create(self.plan(context.session, reader, steps))
 
         def ended(done: Execution) -> None:
             self.executions.drop(done.id)
             result.set_result([list(done.results), list(done.errors)])
 
-        execution.when_done(ended)
-        self.pool.submit(execution.run)
+        with Shield():
+            execution = self.executions.create(self.plan(context.session, reader, steps))
+            execution.when_done(ended)
+            self.pool.submit(execution.run)
         return RunFuture(result)
 
     def loop_name(self) -> Any:

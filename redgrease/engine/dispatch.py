@@ -14,6 +14,7 @@ from . import replies
 from .connection import decoded
 from .errors import GearsError
 from .executions import SHARD_ID
+from .keyspace import BAD_ARITY, NO_SUCH_COMMAND
 from .replies import OK, Error
 from .requirements import FAILED
 from .script import Background, OptionError, Session, parse_options
@@ -61,6 +62,10 @@ class Row:
     least: int = 0
     most: int | None = None
     blocks: bool = False
+
+    def fits(self, given: int) -> bool:
+        """Whether it takes so many arguments."""
+        return given >= self.least and (self.most is None or given <= self.most)
 
 
 class Dispatcher:
@@ -138,6 +143,11 @@ class Dispatcher:
             GearsError: The reply is an error.
         """
 
+        row = self.table.get(words[0].decode("latin-1").upper())
+        if row is None:
+            raise GearsError(NO_SUCH_COMMAND)
+        if not row.fits(len(words) - 1):
+            raise GearsError(BAD_ARITY)
         value = self._run(words, Call(words[1:], inside=True))
         if isinstance(value, Error):
             raise GearsError(str(value))
@@ -150,8 +160,7 @@ class Dispatcher:
         row = self.table.get(name)
         if row is None:
             return _unknown(words)
-        given = len(call.arguments)
-        if given < row.least or (row.most is not None and given > row.most):
+        if not row.fits(len(call.arguments)):
             return Error(f"ERR wrong number of arguments for '{name}' command")
         if row.blocks and call.multi:
             return IN_TRANSACTION

@@ -73,8 +73,9 @@ class Execution:
         self.read_seconds = 0.0
         self.leaves = False
         """Whether it goes from the list as soon as it is done."""
-        self.wake = threading.Event()
-        """Ends sleeps of its functions when it is aborted."""
+        self.nap = threading.Lock()
+        """Held while it is not aborted; functions that sleep wait for it."""
+        self.nap.acquire()
         self.finished = threading.Event()
         self._engine = engine
         self._profile = bool(engine.settings["ProfileExecutions"])
@@ -83,7 +84,9 @@ class Execution:
         self._lock = threading.Lock()
         self._callbacks: list[Callback] = []
         self._thread: int | None = None
-        self._aborting = False
+        self._shielded = 0
+        self.aborting = False
+        """Whether it is to end."""
 
     # -- run ------------------------------------------------------------------------------------
 
@@ -109,6 +112,8 @@ class Execution:
         finally:
             self._close_thread()
             set_current(before)
+            # An abort may have come between atomic() and its block.
+            self._engine.keyspace.unlock()
         self._finish("done", results)
 
     def _run(self) -> list[Any]:
@@ -118,7 +123,7 @@ class Execution:
 
     def _note_end(self, error: Exception) -> None:
         """Note an error that came from between the steps; an abort is noted once."""
-        if not (self._aborting and self.errors):
+        if not (self.aborting and self.errors):
             self.errors.append(self._text(error))
 
     def _close_thread(self) -> None:
@@ -129,7 +134,6 @@ class Execution:
                     thread, self._thread = self._thread, None
                 if thread is not None:
                     throw(thread, None)
-                self._engine.keyspace.gate.leave()
                 return
             except GearsForceStopped:
                 continue
@@ -144,7 +148,7 @@ class Execution:
             trace = trace.tb_next
         frameless = trace is not None and trace.tb_lineno not in builtin_lines
         self.errors.append(self._text(error, frameless))
-        if self._aborting:
+        if self.aborting:
             raise Aborted
 
     def wait(self, pending: Any) -> Any:
@@ -194,7 +198,7 @@ class Execution:
             Whether it has ended.  If not, its function resists.
         """
         with self._lock:
-            self._aborting = True
+            self.aborting = True
             waiting = self.status == "created"
         if waiting:
             self._finish("aborted", [])
@@ -205,10 +209,25 @@ class Execution:
             if perf_counter() > deadline:
                 return False
             with self._lock:
-                if self._thread is not None:
+                if self._thread is not None and not self._shielded:
                     throw(self._thread, GearsForceStopped)
-            self.wake.set()
+            if self.nap.locked():
+                self.nap.release()
         return True
+
+    def shield(self, change: int) -> bool:
+        """Enter or leave a block that aborts do not interrupt, see :class:`context.Shield`.
+
+        Returns:
+            Whether an abort was kept out, and may come now.
+        """
+        # Nothing but a plain lock is safe here: an abort may come between any two instructions,
+        # but not between a lock's own acquisition and the block.
+        with self._lock:
+            self._shielded += change
+            if change > 0 and self.aborting and self._thread is not None:
+                throw(self._thread, None)  # one that is on its way: there will be another
+            return self.aborting and not self._shielded
 
     def abandon(self) -> None:
         """Answer for it although its function still resists."""

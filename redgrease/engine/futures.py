@@ -11,10 +11,10 @@ import asyncio
 import threading
 import types
 from collections.abc import Callable, Coroutine, Generator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
-from .context import Context, current, set_current
+from .context import Context, Shield, check, current, set_current
 from .errors import GearsError, PlainError
 from .pipeline import PENDING
 
@@ -146,21 +146,17 @@ class Futures:
             session, execution = context.session, context.execution
             inner = Context(session, execution=execution, coroutine=True)
             result = self.start(pending, inner)
-        with self._engine.pool.replaced():
+        with Shield(), self._engine.pool.replaced():
             try:
-                while True:
-                    try:
-                        return result.result(POLL_SECONDS)
-                    except TimeoutError:
-                        if result.done():
-                            raise
-            except (GearsError, PlainError, Exception) as error:
-                if result.done() and result.exception() is error:
-                    raise PlainError(str(error)) from None
-                raise
+                while not result.done():
+                    wait([result], POLL_SECONDS)
+                    check()
             finally:
-                if not result.done():
-                    result.cancel()
+                result.cancel()
+        error = result.exception()
+        if error is not None:
+            raise PlainError(str(error))
+        return result.result()
 
     # -- for scripts ----------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .connection import Address, Connection, ErrorReply
+from .connection import Address, Connection, ErrorReply, without_errors
+from .context import Shield, check
 from .errors import GearsError
 
 SPARE_CONNECTIONS = 8
@@ -58,8 +59,7 @@ REFUSED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC",
 class Gate:
     """Lets calls of many threads through together, or those of one thread alone.
 
-    Threads are known by their identity, not counted: an abort may hit a thread at any point, and
-    what it leaves behind is tidied by :meth:`leave` when its execution ends.
+    Its methods are called within a :class:`context.Shield`.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,8 @@ class Gate:
         me = threading.get_ident()
         with self._condition:
             while self._owner is not None and self._owner != me:
-                self._condition.wait(0.05)  # now and then, so that an abort is noticed
+                self._condition.wait(0.05)
+                check()
             self._inside.add(me)
 
     def leave(self) -> None:
@@ -88,10 +89,12 @@ class Gate:
         with self._condition:
             while self._owner is not None:
                 self._condition.wait(0.05)
+                check()
             self._owner = me
             try:
                 while self._inside - {me}:
                     self._condition.wait(0.05)
+                    check()
             except BaseException:
                 self._owner = None
                 self._condition.notify_all()
@@ -123,6 +126,8 @@ class Keyspace:
         self.gate = Gate()
         self._hold, self._release = hold, release
         self._local = threading.local()
+        self._locked: int | None = None
+        self._token: str | None = None
         self._arities: dict[bytes, int | None] = {}
         self._spare: list[Connection] = []
         self.script_way = 0
@@ -173,28 +178,30 @@ class Keyspace:
     def call(self, words: Sequence[bytes]) -> Any:
         """Send one command on the thread's connection, reply as :meth:`Connection.read`.
 
-        An exception in between (an abort comes at any time) costs the connection, whose reply
-        would otherwise be taken for that of the next command.
+        An error in between costs the connection, whose reply would otherwise be taken for that
+        of the next command.
         """
-        try:
-            self.gate.enter()
-            return self.connection().call(words)
-        except BaseException:
-            self.discard()
-            raise
-        finally:
-            self.gate.leave()
+        with Shield():
+            try:
+                self.gate.enter()
+                return self.connection().call(words)
+            except BaseException:
+                self.discard()
+                raise
+            finally:
+                self.gate.leave()
 
-    def call_all(self, commands: Sequence[Sequence[bytes]]) -> list[Any]:
-        """Send commands in one go, see :meth:`call`."""
-        try:
-            self.gate.enter()
-            return self.connection().call_all(commands)
-        except BaseException:
-            self.discard()
-            raise
-        finally:
-            self.gate.leave()
+    def call_all(self, commands: Sequence[Sequence[bytes]], keep_errors: bool = False) -> list[Any]:
+        """Send commands in one go, see :meth:`call` and :meth:`Connection.call_all`."""
+        with Shield():
+            try:
+                self.gate.enter()
+                return self.connection().call_all(commands, keep_errors)
+            except BaseException:
+                self.discard()
+                raise
+            finally:
+                self.gate.leave()
 
     # -- execute --------------------------------------------------------------------------------
 
@@ -225,24 +232,24 @@ class Keyspace:
 
     def _execute_without_waiting(self, words: Sequence[bytes]) -> Any:
         """Run a command that may block inside a transaction, where it never does."""
-        replies = self.call_all([(b"MULTI",), words, (b"EXEC",)])
-        if type(replies[1]) is ErrorReply:  # refused when it was queued
-            return replies[1]
-        if type(replies[2]) is list:
-            return replies[2][0]
-        return replies[2]
+        _, queued, done = self.call_all([(b"MULTI",), words, (b"EXEC",)], keep_errors=True)
+        if type(queued) is ErrorReply:
+            return queued
+        reply = done[0] if type(done) is list else done
+        return without_errors(reply) if type(reply) is list else reply
 
     def _execute_apart(self, name: str, words: Sequence[bytes]) -> Any:
         """Run a command that changes its connection on one that is thrown away."""
         if name == "CLIENT" and len(words) > 1 and words[1].upper() == b"REPLY":
             return "OK"  # would leave nothing to read
-        connection = Connection(self.address)
-        try:
-            self.gate.enter()
-            reply = connection.call(words)
-        finally:
-            self.gate.leave()
-            connection.close()
+        with Shield():
+            connection = Connection(self.address)
+            try:
+                self.gate.enter()
+                reply = connection.call(words)
+            finally:
+                self.gate.leave()
+                connection.close()
         return _flattened(reply) if isinstance(reply, dict) else reply
 
     def _refusal(self, words: Sequence[bytes], error: str) -> str | None:
@@ -273,26 +280,32 @@ class Keyspace:
 
     # -- atomic ---------------------------------------------------------------------------------
 
-    def lock(self) -> str | None:
+    def lock(self) -> None:
         """Keep everybody else out, see ``atomic()``.
 
-        Returns:
-            What :meth:`unlock` wants to have back.
+        Raises:
+            GearsError: The server is shutting down.
         """
-        self.gate.take()
         try:
-            return self._hold() if self._hold is not None else None
+            with Shield():
+                self.gate.take()
+                self._locked = threading.get_ident()
+                self._token = self._hold() if self._hold is not None else None
         except BaseException:
-            self.gate.release()
+            self.unlock()
             raise
 
-    def unlock(self, token: str | None) -> None:
-        """Let everybody in again."""
-        try:
-            if self._release is not None and token is not None:
-                self._release(token)
-        finally:
-            self.gate.release()
+    def unlock(self) -> None:
+        """Let everybody in again, if it was this thread that kept them out."""
+        with Shield():
+            if self._locked != threading.get_ident():
+                return
+            token, self._token, self._locked = self._token, None, None
+            try:
+                if self._release is not None and token is not None:
+                    self._release(token)
+            finally:
+                self.gate.release()
 
 
 def _flattened(reply: dict[Any, Any]) -> list[Any]:

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .builder import GearsBuilder, PyFlatExecution
-from .context import Context, current, set_current
+from .context import Context, Shield, current, set_current
 from .errors import GearsError, GearsFlatError, GearsForceStopped
 from .futures import GearsFuture
 from .keyspace import argument
@@ -43,14 +43,11 @@ class PyAtomic:
 
     _engine: Engine
 
-    def __init__(self) -> None:
-        self._token: str | None = None
-
     def __enter__(self) -> PyAtomic:
         context = _require(current(), "Can not lock redis outside of a session")
         if context.atomic:
             raise GearsError("Already inside an atomic block")
-        self._token = self._engine.keyspace.lock()
+        self._engine.keyspace.lock()
         context.atomic = 1
         return self
 
@@ -58,7 +55,7 @@ class PyAtomic:
         context = current()
         if context is not None:
             context.atomic = 0
-        self._engine.keyspace.unlock(self._token)
+        self._engine.keyspace.unlock()
 
 
 class GearsSession:
@@ -102,7 +99,8 @@ class Native:
             raise GearsError("the given command must be a string")
         words = [argument(word) for word in args]
         if words[0][:3].upper() == b"RG.":
-            return self._engine.dispatcher.call_inside(words)
+            with Shield():
+                return self._engine.dispatcher.call_inside(words)
         return self._engine.keyspace.execute(words)
 
     def hashtag(self) -> str:
@@ -146,7 +144,8 @@ class Native:
             raise GearsError(
                 "Log level should be one of the following : debug,verbose,notice,warning"
             )
-        _log.log(LEVELS[level], "GEARS: %s", message)
+        with Shield():
+            _log.log(LEVELS[level], "GEARS: %s", message)
 
     def old_log(self, *args: Any, **kwargs: Any) -> None:
         """As log, under its old name."""

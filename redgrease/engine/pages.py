@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from .connection import Connection, ErrorReply
+from .context import Shield
 from .errors import GearsError
 from .keyspace import Keyspace
 
@@ -293,32 +294,37 @@ class _Ahead:
         self.size = 0
 
     def __enter__(self) -> _Ahead:
-        self._connection = self._keyspace.borrow()
+        with Shield():
+            self._connection = self._keyspace.borrow()
         return self
 
     def ask(self, words: Sequence[bytes]) -> None:
         """Send a request."""
         assert self._connection is not None
-        self._waiting = True
-        self._keyspace.gate.enter()
-        try:
-            self._connection.send(words)
-        finally:
-            self._keyspace.gate.leave()
+        with Shield():
+            self._waiting = True
+            try:
+                self._keyspace.gate.enter()
+                self._connection.send(words)
+            finally:
+                self._keyspace.gate.leave()
 
     def answer(self) -> Any:
         """The reply to it."""
         assert self._connection is not None
         started = perf_counter()
-        reply = self._connection.read()
-        self._waiting = False
+        with Shield():
+            reply = self._connection.read()
+            self._waiting = False
         self.size = self._connection.size
         self._clock.read_seconds += perf_counter() - started
         return reply
 
     def __exit__(self, *_: object) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
+        if connection is None:
+            return
+        with Shield():
             if self._waiting:  # ended early: a reply is still to come
                 connection.close()
             else:

@@ -21,6 +21,7 @@ from typing import Any
 
 import hiredis
 
+from .context import check
 from .core import Engine
 from .errors import GearsError
 
@@ -86,6 +87,7 @@ class Link:
         try:
             self.send("HOLD", token)
             while not held.wait(0.05):
+                check()
                 if self.closed.is_set():
                     raise GearsError("the server is shutting down")
         except BaseException:

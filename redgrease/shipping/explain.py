@@ -4,7 +4,7 @@ import types
 from typing import Any, Iterable, Iterator, Tuple
 
 from redgrease.exceptions import NotShippableError
-from redgrease.shipping.pickler import dumps
+from redgrease.shipping.pickler import dumps, names_in
 
 __all__ = ["not_shippable"]
 
@@ -37,14 +37,21 @@ def _parts(value: Any) -> Iterator[Tuple[str, Any]]:
 
 def _variables(function: types.FunctionType) -> Iterator[Tuple[str, Any]]:
     code = function.__code__
-    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+    cells = dict(zip(code.co_freevars, function.__closure__ or ()))
+    for variable, *path in sorted(names_in(code).paths):
+        kind = "its variable" if variable in cells else "the global name"
         try:
-            yield f"its variable {name!r}", cell.cell_contents
-        except ValueError:  # still empty
+            value = (
+                cells[variable].cell_contents
+                if variable in cells
+                else function.__globals__[variable]
+            )
+        except (KeyError, ValueError):  # a builtin or a local variable, or still without a value
             continue
-    for name in code.co_names:
-        if name in function.__globals__:
-            yield f"the global name {name!r}", function.__globals__[name]
+        # Of a module, only what the function uses of it is sent.
+        while path and isinstance(value, types.ModuleType) and hasattr(value, path[0]):
+            variable, value = f"{variable}.{path[0]}", getattr(value, path.pop(0))
+        yield f"{kind} {variable!r}", value
     for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
         yield "a default value", default
 
@@ -53,8 +60,6 @@ def _described(value: Any) -> str:
     if isinstance(value, types.FunctionType):
         code = value.__code__
         return f"the function {value.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
-    if isinstance(value, types.ModuleType):
-        return f"the module {value.__name__}"
     return f"a value of type {type(value).__module__}.{type(value).__qualname__}"
 
 
@@ -95,7 +100,7 @@ def _traced(value: Any, cause: str, requirements: Iterable[Any]) -> str:
     """Follow the variables to the value that is the problem."""
     words = [f"{_described(value)} cannot be sent"]
     for _ in range(DEPTH):
-        for name, part in _parts(value):
+        for name, part in () if _hint(value) else _parts(value):
             found = _cause(part, requirements)
             if found:
                 words.append(f"because of {name}, {_described(part)}")

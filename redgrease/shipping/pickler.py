@@ -261,8 +261,9 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.plain = False  # a class may change in too many ways to be watched
         make, arguments, *rest = fast._dynamic_class_reduce(kind)
         if not issubclass(kind, enum.Enum):
-            # Before 3.0, cloudpickle leaves out what equals an attribute of a base.
-            words = dict(arguments[3], __module__=kind.__module__)
+            # By these the client finds its own class, when a result is of it.
+            names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+            words = dict(arguments[3], **names)
             # A class made with NamedTuple is made a second time as what it became.
             bases = arguments[2]
             bases = kind.__bases__ if typing.NamedTuple in bases else bases
@@ -276,7 +277,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             used = self.uses.redgrease.get(name)
             if used is None:
                 self.needs_redgrease = True
-                return NotImplemented
+                return loader.import_module, (name,)
             state = {key: _attribute(module, key) for key in sorted(used) if hasattr(module, key)}
         elif self.modules.by_value(name):
             self.travelling = True
@@ -284,6 +285,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             content = vars(module)
             state = {key: content[key] for key in sorted(self.uses.attributes) if key in content}
             state.pop("__builtins__", None)
+        elif sys.modules.get(name) is module:
+            return loader.import_module, (name,)
         else:
             return NotImplemented
         return loader.Unpickler.module, (name,), state
@@ -291,6 +294,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
     def _cached(self, function: Any) -> Any:
         """A function with ``lru_cache``; pickle knows it only by reference."""
         if not self.modules.by_value(function.__module__):
+            self.needs_redgrease |= _is_redgrease(function.__module__)
             return NotImplemented
         settings: Dict[str, Any] = getattr(function, "cache_parameters", dict)()  # Python 3.9
         size = function.cache_info().maxsize
@@ -355,6 +359,8 @@ if sys.version_info >= (3, 7):
 
 _HARMLESS = frozenset(
     [
+        *(type(None), bool, int, float, complex, str, bytes, type(...), range),
+        *(tuple, list, dict, set, frozenset),
         types.CodeType,
         types.BuiltinFunctionType,
         type(str.join),

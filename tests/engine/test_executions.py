@@ -43,33 +43,6 @@ def test_the_life_of_an_execution(worker, redis):
     assert worker.call("RG.GETRESULTS", ident) == "execution plan does not exist"
 
 
-def test_other_commands_are_answered_while_the_pool_is_busy(worker, redis):
-    idents = [worker.call("RG.PYEXECUTE", UNTIL_KEY, "UNBLOCKING") for _ in range(3)]
-    started(redis, 3)
-    queued = worker.start("RG.PYEXECUTE", "GB('ShardsIDReader').run()")
-    assert worker.call("RG.PYEXECUTE", "x = 1") == "OK"
-    assert worker.call("RG.CONFIGGET", "ExecutionThreads") == [3]
-    states = [entry[3] for entry in worker.call("RG.DUMPEXECUTIONS")]
-    assert states == [b"running"] * 3 + [b"created"]
-    assert not queued.came
-    redis("SET", "go", 1)
-    assert queued.get() == [[b"1"], []]
-    for ident in idents:
-        assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"1"], []]
-
-
-def test_an_execution_that_waits_for_its_turn_is_aborted_at_once(worker, redis):
-    for _ in range(3):
-        worker.call("RG.PYEXECUTE", UNTIL_KEY, "UNBLOCKING")
-    started(redis, 3)
-    ident = worker.call("RG.PYEXECUTE", "GB('ShardsIDReader').run()", "UNBLOCKING")
-    waiting = worker.start("RG.GETRESULTSBLOCKING", ident)
-    assert worker.call("RG.ABORTEXECUTION", ident) == "OK"
-    assert waiting.get() == [[], []]
-    assert worker.call("RG.DUMPEXECUTIONS")[3][3] == b"aborted"
-    redis("SET", "go", 1)
-
-
 @pytest.mark.parametrize(
     "body",
     ["while True: pass", "while True: execute('PING')", "while True: time.sleep(0.001)"],
@@ -110,26 +83,14 @@ def test_a_long_sleep_is_ended(process_worker, redis):
 
 
 STUBBORN = """
-import time
+import threading
 def f(x):
     execute('INCR', 'started')
-    while True:
-        try:
-            while True: time.sleep(0.01)
-        except Exception:
-            pass
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
 GB('ShardsIDReader').map(f).run()
 """
-
-
-def test_a_function_that_resists_costs_the_process(process_worker, redis):
-    blocked = process_worker.start("RG.PYEXECUTE", STUBBORN)
-    started(redis)
-    ((_, ident, *_),) = process_worker.call("RG.DUMPEXECUTIONS")
-    assert process_worker.call("RG.ABORTEXECUTION", ident) == "OK"
-    results, (error,) = blocked.get()
-    assert b"resisted" in error
-    assert process_worker.process.wait(20) == 70
 
 
 def test_the_list_is_limited(worker):

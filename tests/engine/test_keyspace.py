@@ -113,7 +113,7 @@ def test_atomic_keeps_other_threads_out(execute):
     for _ in range(20):
         execute("RPUSH", "log", "mine")
     assert not done.is_set()
-    keyspace.unlock(None)
+    keyspace.unlock()
     thread.join()
     assert execute("LRANGE", "log", 0, -1) == ["mine"] * 20 + ["other"]
 

@@ -5,6 +5,7 @@ the type of each, or the error.  The builder is the least that does what scripts
 """
 
 import asyncio
+import inspect
 import json
 import sys
 import traceback
@@ -54,7 +55,7 @@ class GearsBuilder:
     def _map(self, function, records):
         for record in records:
             value = function(record)
-            yield asyncio.run(value) if asyncio.iscoroutine(value) else value
+            yield asyncio.run(value) if inspect.iscoroutine(value) else value
 
     def _filter(self, function, records):
         return filter(function, records)

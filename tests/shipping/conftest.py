@@ -10,6 +10,7 @@ import pytest
 from redgrease import gearialization
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # for the modules that stand for a user's own
 
 
 class BareServer:

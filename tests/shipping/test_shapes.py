@@ -1,15 +1,9 @@
 """Functions of all shapes give the same on a server with nothing installed as on the client."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from shapes import SHAPES
 
 import redgrease
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from shapes import SHAPES  # noqa: E402
 
 RECORDS = [0, 1, 6]
 

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import socket
 import subprocess
 import time
 from typing import Optional
@@ -31,19 +32,28 @@ def find_server() -> Optional[str]:
 
 
 class RealRedis:
-    """A server of its own, on a unix socket in a directory."""
+    """A server of its own, on a free port."""
 
     def __init__(self, binary: str, folder: str) -> None:
-        self.path = os.path.join(folder, "redis.sock")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
         self._process = subprocess.Popen(
-            [binary, "--port", "0", "--unixsocket", self.path, "--save", "", "--dir", folder],
+            [binary, "--port", str(self.port), "--save", "", "--dir", folder],
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 10
-        while not os.path.exists(self.path):
+        while not self._answers():
             assert self._process.poll() is None, "the server has ended"
             assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         self._process.terminate()

@@ -1,0 +1,293 @@
+"""``redgrease.cmd``: redis-py inside a server.  The commands run on a real Redis."""
+
+import pickle
+import socket
+import sys
+import types
+
+import pytest
+
+redis = pytest.importorskip("redis")
+
+from support.real_redis import RealRedis, find_server  # noqa: E402
+
+import redgrease  # noqa: E402
+from redgrease import gearialization, runtime_client  # noqa: E402
+from redgrease.exceptions import BlockingNotAllowedError, NotInServerError  # noqa: E402
+from redgrease.runtime_client import cmd  # noqa: E402
+
+
+class GearsError(Exception):
+    """The server's class for failed commands."""
+
+
+class Shard:
+    """Runs commands as a server's ``execute`` does: the same arguments, replies and errors."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.file = self.socket.makefile("rb")
+        self.calls = []
+
+    def execute(self, command, *args):
+        assert type(command) is str
+        self.calls.append((command, *args))
+        words = [command.encode()]
+        for arg in args:
+            words.append(bytes(arg) if isinstance(arg, (bytes, bytearray)) else str(arg).encode())
+        self.socket.sendall(
+            b"*%d\r\n" % len(words)
+            + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+        )
+        reply = self.read()
+        if isinstance(reply, GearsError):
+            raise reply
+        return reply
+
+    def read(self):
+        line = self.file.readline()[:-2]
+        kind, rest = line[:1], line[1:]
+        if kind == b"-":
+            return GearsError(rest.decode() + "\r\n")
+        if kind == b"+":
+            return rest.decode()
+        if kind == b":":
+            return int(rest)
+        if kind == b"*":
+            items = [self.read() for _ in range(int(rest))]
+            return [str(item) if isinstance(item, GearsError) else item for item in items]
+        if rest == b"-1":
+            return None
+        data = self.file.read(int(rest) + 2)[:-2]
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return bytearray(data)
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    binary = find_server()
+    if binary is None:
+        pytest.skip("there is no Redis on this machine")
+    running = RealRedis(binary, str(tmp_path_factory.mktemp("redis")))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def shard(server, monkeypatch):
+    """Makes this process look like the inside of a server."""
+    running = Shard(server.port)
+    running.execute("FLUSHALL")
+    del running.calls[:]
+    running.blocks = []
+
+    class Atomic:
+        def __enter__(self):
+            if running.blocks[-1:] == ["enter"]:
+                raise GearsError("Already inside an atomic block")
+            running.blocks.append("enter")
+            return self
+
+        def __exit__(self, *exception):
+            running.blocks.append("exit")
+
+    module = types.ModuleType("redisgears")
+    module.executeCommand = running.execute
+    module.atomicCtx = Atomic
+    module.GearsError = GearsError
+    monkeypatch.setitem(sys.modules, "redisgears", module)
+    yield running
+    running.close()
+
+
+def test_outside_a_server():
+    with pytest.raises(NotInServerError, match="works only inside a Gears server"):
+        cmd.get("key")
+    with pytest.raises(NotInServerError):
+        cmd.pipeline().set("a", 1).execute()
+    assert repr(cmd) == "<redgrease.cmd: commands in the local shard>"
+    assert isinstance(cmd, redis.Redis)
+    assert redgrease.cmd is cmd
+
+
+def test_values_have_the_types_of_redis_py(shard):
+    assert cmd.set("text", "a\u20ac") is True
+    assert cmd.get("text") == "a\u20ac"
+    assert cmd.get("nothing") is None
+    assert cmd.set("number", 5) is True
+    assert cmd.incr("number") == 6
+    assert cmd.set("float", 1.5) and cmd.get("float") == "1.5"
+    assert cmd.expire("text", 100) is True
+    assert cmd.set("text", "b", nx=True) is None
+    assert cmd.exists("text", "number") == 2
+    assert cmd.hset("hash", "a", 1) == 1
+    assert cmd.hgetall("hash") == {"a": "1"}
+    assert cmd.hgetall("nothing") == {}
+    assert cmd.rpush("list", 1, 2) == 2
+    assert cmd.lrange("list", 0, -1) == ["1", "2"]
+    assert cmd.zadd("zset", {"a": 1.5}) == 1
+    assert cmd.zrange("zset", 0, -1, withscores=True) == [("a", 1.5)]
+    assert cmd.zscore("zset", "a") == 1.5
+    assert cmd.sadd("set", "a") == 1
+    assert cmd.smembers("set") == {"a"}
+    assert cmd.mget("text", "nothing") == ["a\u20ac", None]
+    assert cmd.type("hash") == "hash"
+    assert cmd.ping() is True
+    assert cmd.delete("text") == 1
+    assert isinstance(cmd.info()["redis_version"], str)
+    assert sorted(cmd.scan_iter("*set")) == ["set", "zset"]
+
+
+def test_bytes_stay_bytes(shard):
+    assert cmd.set("image", b"\xff\0\xfe")
+    assert cmd.get("image") == b"\xff\0\xfe"
+    assert type(cmd.get("image")) is bytes
+    assert cmd.set(b"by\xff", memoryview(b"a"))
+    assert cmd.mget("image", b"by\xff") == [b"\xff\0\xfe", "a"]
+
+
+def test_arguments_that_redis_py_refuses(shard):
+    with pytest.raises(redis.exceptions.DataError):
+        cmd.set("key", None)
+    assert shard.calls == []
+
+
+def test_commands_of_several_words(shard):
+    assert cmd.config_get("maxmemory") == {"maxmemory": "0"}
+    assert cmd.client_id() > 0
+    assert cmd.execute_command(b"CONFIG GET", "maxmemory") == {"maxmemory": "0"}
+    assert cmd.execute_command("config", "GET", "maxmemory") == ["maxmemory", "0"]
+    assert [call[:2] for call in shard.calls[:2]] == [("CONFIG", "GET"), ("CLIENT", "ID")]
+
+
+def test_streams(shard):
+    ident = cmd.xadd("stream", {"a": 1})
+    assert cmd.xrange("stream") == [(ident, {"a": "1"})]
+    assert cmd.xread({"stream": 0})[0][0] == "stream"
+    assert cmd.xgroup_create("stream", "group", "0") is True
+    assert cmd.xreadgroup("group", "me", {"stream": ">"}, count=5)
+    assert cmd.xack("stream", "group", ident) == 1
+
+
+def test_scripts(shard):
+    script = cmd.register_script("return {KEYS[1], ARGV[1]}")
+    cmd.script_flush()
+    assert script(keys=["a"], args=["b"]) == ["a", "b"]  # found missing, loaded, called again
+
+
+def test_errors_are_those_of_redis_py_and_of_the_server(shard):
+    cmd.set("text", "a")
+    with pytest.raises(redis.exceptions.ResponseError) as caught:
+        cmd.lpush("text", 1)
+    assert isinstance(caught.value, GearsError)
+    assert str(caught.value).startswith("WRONGTYPE ")
+    assert not str(caught.value).endswith("\r\n")
+
+
+def test_without_the_servers_class_of_errors(shard, monkeypatch):
+    monkeypatch.delattr(sys.modules["redisgears"], "GearsError")
+    with pytest.raises(GearsError):
+        cmd.execute_command("NOSUCH")
+
+
+def test_replies_that_redis_py_does_not_expect_are_returned(shard, monkeypatch):
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", lambda *words: None)
+    assert cmd.hgetall("key") in (None, {})
+    assert cmd.time() is None
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", lambda *words: "odd")
+    assert cmd.time() == "odd"
+    assert cmd.execute_command("TIME", NEVER_DECODE=True, EMPTY_RESPONSE=1, keys=[]) == "odd"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: cmd.blpop("list"),
+        lambda: cmd.brpoplpush("a", "b"),
+        lambda: cmd.wait(1, 1),
+        lambda: cmd.xread({"stream": "$"}, block=10),
+        lambda: cmd.xreadgroup("g", "c", {"stream": ">"}, block=10),
+        lambda: cmd.execute_command("xread", "block", 0),
+    ],
+)
+def test_commands_that_wait_are_refused(shard, call):
+    with pytest.raises(BlockingNotAllowedError, match="may wait"):
+        call()
+    assert shard.calls == []
+
+
+def test_commands_about_connections_are_refused(shard):
+    for call in (cmd.pubsub, cmd.monitor, lambda: cmd.execute_command("MULTI")):
+        with pytest.raises(BlockingNotAllowedError, match=r"redgrease\.atomic"):
+            call()
+    assert cmd.xread({"BLOCK": 0}) in ([], {}, None)  # a stream of that name
+
+
+def test_gears_commands(shard):
+    pytest.importorskip("attr")
+    assert cmd.gears is cmd.gears
+    with pytest.raises(redis.exceptions.ResponseError):
+        cmd.gears.dumpregistrations()
+    assert shard.calls[-1] == ("RG.DUMPREGISTRATIONS",)
+
+
+def test_pipelines_run_in_one_block(shard):
+    with cmd.pipeline() as pipeline:
+        assert pipeline.set("a", 1).incr("a") is pipeline
+        assert len(pipeline) == 2 and pipeline
+        pipeline.multi()
+        assert shard.calls == []
+        assert pipeline.execute() == [True, 2]
+        assert shard.blocks == ["enter", "exit"]
+        assert pipeline.execute() == []
+        pipeline.get("a")
+        pipeline.reset()
+        assert len(pipeline) == 0
+    with cmd.pipeline(transaction=False) as pipeline:
+        pipeline.get("a")
+        assert pipeline.execute() == ["2"]
+    assert shard.blocks == ["enter", "exit", "enter", "exit"]
+
+
+def test_errors_in_pipelines(shard):
+    pipeline = cmd.pipeline()
+    pipeline.set("a", "text").incr("a").get("a")
+    with pytest.raises(redis.exceptions.ResponseError, match="not an integer"):
+        pipeline.execute()
+    pipeline.incr("a").get("a")
+    replies = pipeline.execute(raise_on_error=False)
+    assert isinstance(replies[0], redis.exceptions.ResponseError)
+    assert replies[1] == "text"
+
+
+def test_pipelines_inside_an_atomic_block(shard):
+    with redgrease.atomic():
+        assert cmd.pipeline().set("a", 1).execute() == [True]
+    assert shard.blocks == ["enter", "exit"]
+
+
+def test_transactions(shard):
+    def change(pipeline):
+        pipeline.set("a", 1)
+        pipeline.get("a")
+        return "value"
+
+    assert cmd.transaction(change, "a") == [True, "1"]
+    assert cmd.transaction(change, value_from_callable=True) == "value"
+    assert shard.blocks == ["enter", "exit", "enter", "exit"]
+
+
+def test_the_client_travels_by_name():
+    assert pickle.loads(pickle.dumps(cmd)) is cmd
+    assert runtime_client.get_runtime_client() is cmd
+    shipment = gearialization.serialize(
+        redgrease.KeysReader().map(cmd.get).run(), sys.version_info[:2]
+    )
+    assert [each.partition("==")[0] for each in shipment.requirements] == ["redgrease[runtime]"]
+    assert len(shipment.script) < 20000
