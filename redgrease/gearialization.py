@@ -113,6 +113,7 @@ def serialize(
         TypeError: The function is open, and its reader cannot run.
     """
     _check_version(python_version)
+    function = getattr(function, "gearfunction", function)  # of a GearsBuilder, as it is now
     declared = frozenset(map(str, [*function.requirements, *requirements]))
     known = vars(function).get("_shipped")
     if known is not None and known[0] == declared and known[1].unchanged():

@@ -43,6 +43,12 @@ def test_open_functions_are_closed_by_run():
         ship(redgrease.CommandReader())
 
 
+def test_builders_are_shipped_as_they_are_now():
+    builder = redgrease.GearsBuilder("ShardsIDReader")
+    before = ship(builder)
+    assert ship(builder.map(str)).script != before.script
+
+
 def test_the_title_is_one_short_line():
     shipment = ship(redgrease.KeysReader("a\nimport os\u20ac" + "x" * 500))
     assert shipment.script.splitlines()[1].startswith("def ")
