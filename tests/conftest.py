@@ -21,6 +21,8 @@ if sys.version_info >= (3, 10):
         client = gears_server.client()
         client.flushall()
         yield client
+        for registration in client.gears.dumpregistrations():
+            client.gears.unregister(registration.id, abortpending=True)
         for execution in client.gears.dumpexecutions():
             client.gears.abortexecution(execution)
             client.gears.dropexecution(execution)

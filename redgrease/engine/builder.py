@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .context import Context, current
 from .errors import GearsError
+from .executions import SHARD_ID
 from .readers import READERS, Reader, for_run
 from .steps import Step
 
@@ -172,9 +173,9 @@ class PyFlatExecution:
 
     def _register(self, steps: tuple[Step, ...], prefix: Any, options: dict[str, Any]) -> Any:
         context = self._require_context()
-        self._engine.take_registration_number()
+        ident = f"{SHARD_ID}-{self._engine.take_registration_number()}"
         return self._engine.registrations.add(
-            context, self._reader, self._description, steps, prefix, options
+            context, ident, self._reader, self._description, steps, prefix, options
         )
 
 

@@ -244,6 +244,10 @@ class Connection:
         self._used = time.monotonic()
         return replies
 
+    def detach(self) -> socket.socket:
+        """The socket, for somebody who reads from it in another way."""
+        return self._socket
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()

@@ -10,23 +10,50 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
-from .context import Context, Shield, current
+from .context import Context, Shield, check, current
 from .dispatch import Dispatcher
+from .events import Events
 from .executions import Execution, Executions, Plan
 from .futures import Futures, RunFuture
 from .keyspace import Keyspace
 from .native import Native, redis_ai_stub
 from .pool import Pool
+from .profiles import Profiles
 from .readers import Reader
-from .registrations import Registrations
+from .registry import Registrations
 from .requirements import Requirements
+from .scheduler import Scheduler
 from .script import Scripts, Session, Sessions
+from .serial import Serial
 from .settings import Settings
 from .steps import Step
+from .store import Store
+from .stream_group import InFlight
+from .timers import Timers
 
 MODULES = ("redisgears", "redisAI")
+STORE_FILE = "redgrease.db"
+
+
+class ProxyLink(Protocol):
+    """What the proxy does for the engine."""
+
+    def hold(self) -> str:
+        """Keep all clients back; returns a token when it does."""
+
+    def release(self, token: str) -> None:
+        """Let them go."""
+
+    def watch(self, what: dict[str, Any]) -> None:
+        """Say which commands concern registrations."""
+
+    def ask_turn(self) -> None:
+        """Ask for a call of :meth:`Engine.sync` in which nothing else happens."""
+
+    def done(self, ident: str, how: str, data: bytes = b"") -> None:
+        """Answer such a call: ``""``, ``"="`` with another reply, or ``"~"`` for later."""
 
 
 class Engine:
@@ -36,8 +63,7 @@ class Engine:
         redis: URL of Redis.
         directory: The server's folder; a temporary one if not given.
         config: The configuration at the start.
-        hold: Asks the proxy to hold its clients; returns a token when it does.
-        release: Takes the token and lets them go.
+        link: The way to the proxy; without one there are no clients to be held back.
         own_process: Whether the process is the engine's own, so that it may be changed (sleeps
             that can be interrupted, names in ``__main__``) and ended.
         give_up: Ends the process after a function has resisted an abort.
@@ -48,8 +74,7 @@ class Engine:
         redis: str,
         directory: str | None = None,
         config: Mapping[str, Any] | None = None,
-        hold: Callable[[], str] | None = None,
-        release: Callable[[str], None] | None = None,
+        link: ProxyLink | None = None,
         own_process: bool = False,
         give_up: Callable[[], None] | None = None,
     ) -> None:
@@ -58,20 +83,28 @@ class Engine:
         self._temporary = None if directory else tempfile.TemporaryDirectory(prefix="redgrease-")
         self.directory = directory or str(self._temporary and self._temporary.name)
         self.settings = Settings(config)
-        self.keyspace = Keyspace(redis, hold, release)
+        self.link = link
+        self.keyspace = Keyspace(redis, link.hold if link else None, link.release if link else None)
+        self.main = Serial("redgrease-main")
+        self.store = Store(os.path.join(self.directory, STORE_FILE))
         self.pool = Pool(max(1, self.settings["ExecutionThreads"]))
         self.executions = Executions(self)
         self.futures = Futures(self)
+        self.events = Events(self)
         self.registrations = Registrations(self)
         self.requirements = Requirements(self.directory)
-        self.sessions = Sessions()
+        self.timers = Timers(self)
+        self.scheduler = Scheduler()
+        self.in_flight = InFlight()
+        self.sessions = Sessions(self)
+        self.profiles = Profiles(self.sessions)
         self.scripts = Scripts(self)
         self.dispatcher = Dispatcher(self)
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(self.store.next_number())
         native = Native(self)
         self.module, self._redis_ai = native.module(), redis_ai_stub()
-        self._names = native.script_globals(self.module, self._redis_ai)
-        self.scripts.set_globals(self._names)
+        self.script_names = native.script_globals(self.module, self._redis_ai)
+        self.scripts.set_globals(self.script_names)
         self._before: dict[str, Any] = {}
         self._sleep = time.sleep
 
@@ -87,8 +120,13 @@ class Engine:
         if self.own_process:
             time.sleep = self._interruptible_sleep
             main = vars(sys.modules["__main__"])
-            for name, value in self._names.items():
+            for name, value in self.script_names.items():
                 main.setdefault(name, value)
+
+    def start(self) -> None:
+        """Let the registrations act that were kept from the last time."""
+        self.registrations.load()
+        self.timers.load()
 
     def uninstall(self) -> None:
         """Undo :meth:`install` and end the threads."""
@@ -99,8 +137,15 @@ class Engine:
                 sys.modules[name] = module
         if self.own_process:
             time.sleep = self._sleep
+        self.timers.close()
+        self.scheduler.close()
+        self.registrations.close()
+        self.requirements.close()
+        self.events.close()
+        self.main.close()
         self.pool.close()
         self.futures.close()
+        self.store.close()
         self.keyspace.close()
         if self._temporary is not None:
             self._temporary.cleanup()
@@ -117,6 +162,7 @@ class Engine:
         nap = context.execution.nap
         if nap.acquire(True, min(seconds, threading.TIMEOUT_MAX)):
             nap.release()
+            check()
 
     def in_server(self) -> bool:
         """Whether the caller is a script or function, rather than the code that hosts a worker."""
@@ -129,7 +175,11 @@ class Engine:
         if self.own_process and self._give_up is not None:
             self._give_up()
         else:
-            self.pool.lose_thread()
+            self.pool.lose_thread(execution.thread)
+
+    def sync(self, ident: str, client: bytes, flags: str, words: list[bytes]) -> None:
+        """The proxy keeps everybody back until it gets an answer, see :meth:`Events.on_sync`."""
+        self.events.on_sync(ident, flags, words)
 
     # -- functions ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import hiredis
@@ -16,8 +17,8 @@ from .errors import GearsError
 from .executions import SHARD_ID
 from .keyspace import BAD_ARITY, NO_SUCH_COMMAND
 from .replies import OK, Error
-from .requirements import FAILED
-from .script import Background, OptionError, Session, parse_options
+from .requirements import FAILED, RequirementError
+from .script import Background, OptionError, parse_options
 
 if TYPE_CHECKING:
     from .core import Engine
@@ -96,13 +97,13 @@ class Dispatcher:
             "RG.NETWORKTEST": Row(lambda call: OK),
             "RG.PYSTATS": Row(self.pystats),
             "RG.PYDUMPREQS": Row(lambda call: engine.requirements.dump()),
-            "RG.PYEXPORTREQ": Row(lambda call: Error("requirement does not exists"), 1),
-            "RG.PYIMPORTREQ": Row(lambda call: Error("ERR not supported by this server"), 1),
+            "RG.PYEXPORTREQ": Row(self.pyexportreq, 1),
+            "RG.PYIMPORTREQ": Row(self.pyimportreq, 1, blocks=True),
             "RG.PAUSEREGISTRATIONS": Row(self.pauseregistrations, 1),
-            "RG.UNPAUSEREGISTRATIONS": Row(self.pauseregistrations, 1),
+            "RG.UNPAUSEREGISTRATIONS": Row(partial(self.pauseregistrations, unpause=True), 1),
             "RG.CLEARREGISTRATIONSSTATS": Row(self.clearregistrationsstats),
-            "RG.PYDUMPSESSIONS": Row(self.pydumpsessions),
-            "RG.PYPROFILE": Row(self.pyprofile, 2),
+            "RG.PYDUMPSESSIONS": Row(lambda call: engine.sessions.dump(call.words)),
+            "RG.PYPROFILE": Row(lambda call: engine.profiles.command(call.words), 2),
             "RG.DUMPPLUGINS": Row(lambda call: [["GearsPythonPlugin", 10213]]),
             "RG.PYEXECUTEREMOTE": Row(lambda call: "Execute remote is not longer supported"),
             "RG.PYFREEINTERPRETER": Row(lambda call: "Free interpreter is not longer supported"),
@@ -132,6 +133,18 @@ class Dispatcher:
         value = self._run(words, Call(words[1:], resp3, multi, answer=answer))
         if value is not DEFERRED:
             answer(value)
+
+    def hook(
+        self,
+        words: list[bytes],
+        reply: Callable[[bytes], None],
+        resp3: bool = False,
+        multi: bool = False,
+    ) -> None:
+        """Run a client's command that is hooked, see :meth:`call`."""
+        error = self._engine.registrations.commands.hooked(words, reply, not multi, resp3)
+        if error is not None:
+            reply(replies.encode(error, resp3))
 
     def call_inside(self, words: list[bytes]) -> Any:
         """Run a command for ``execute()`` of a function.
@@ -187,7 +200,7 @@ class Dispatcher:
             return DEFERRED
 
         def install() -> None:
-            if engine.requirements.install(missing):
+            if engine.requirements.install(missing, options.force_reinstall):
                 engine.scripts.submit(source, options, call.answer, call.resp3)
             else:
                 call.answer(Error(FAILED))
@@ -269,11 +282,28 @@ class Dispatcher:
 
     def trigger(self, call: Call) -> Any:
         """RG.TRIGGER name [arg ...] and RG.TRIGGERONKEY name key [arg ...]."""
-        return Error("ERR subcommand not found")
+        commands = self._engine.registrations.commands
+        if call.inside:
+            return commands.call_inside(call.arguments)
+        error = commands.call(call.arguments, call.answer, not call.multi, call.resp3)
+        return DEFERRED if error is None else error
 
-    def pauseregistrations(self, call: Call) -> Any:
+    def pauseregistrations(self, call: Call, unpause: bool = False) -> Any:
         """RG.PAUSEREGISTRATIONS id and RG.UNPAUSEREGISTRATIONS id."""
-        return Error(f"Execution {call.words[0]} does not exists on shard {SHARD_ID}")
+        verb = "unpause" if unpause else "pause"
+        found = []
+        for ident in call.words:
+            registration = self._engine.registrations.get(ident)
+            if registration is None:
+                return Error(f"Execution {ident} does not exists on shard {SHARD_ID}")
+            if not hasattr(registration, verb):
+                reader = registration.request.reader
+                return Error(f"Reader {reader} does not support {verb}")
+            found.append(registration)
+        self._engine.events.settle()
+        for registration in found:
+            getattr(registration, verb)()
+        return OK
 
     def clearregistrationsstats(self, call: Call) -> Any:
         """RG.CLEARREGISTRATIONSSTATS."""
@@ -289,44 +319,34 @@ class Dispatcher:
         current = _resident() or peak
         return ["TotalAllocated", peak, "PeakAllocated", peak, "CurrAllocated", current]
 
-    def pydumpsessions(self, call: Call) -> Any:
-        """RG.PYDUMPSESSIONS [VERBOSE] [DEAD] [SESSIONS id ...]."""
-        words = call.words
-        sessions = self._engine.sessions
-        dead = False
-        for position, word in enumerate(words):
-            option = word.upper()
-            if option == "SESSIONS":
-                return [
-                    _describe(found) if found is not None else f"Session {ident} does not exists"
-                    for ident in words[position + 1 :]
-                    for found in [sessions.get(ident)]
-                ]
-            if option in ("DEAD", "TS"):
-                dead = True
-            elif option != "VERBOSE":
-                return Error(f"Unknown option {word}")
-        return [_describe(session) for session in sessions.all() if session.dead == dead]
+    def pyexportreq(self, call: Call) -> Any:
+        """RG.PYEXPORTREQ name; may have to fetch wheels."""
 
-    def pyprofile(self, call: Call) -> Any:
-        """RG.PYPROFILE STATS|RESET session."""
-        words = call.words
-        if words[0].upper() not in ("STATS", "RESET"):
-            return Error("Wrong subcommand given to RG.PYPROFILE")
-        if self._engine.sessions.get(words[1]) is None:
-            return Error("session does not exists")
-        return OK
+        requirements, name = self._engine.requirements, call.words[0]
 
+        def export(fetch: bool) -> Any:
+            try:
+                return requirements.export(name, fetch)
+            except RequirementError as error:
+                return Error(str(error))
 
-def _describe(session: Session) -> list[Any]:
-    """A session's entry in the reply to RG.PYDUMPSESSIONS."""
-    return [
-        *("ID", session.id, "sessionDescription", session.description),
-        *("refCount", 1 + len(session.registrations), "linked", "primary"),
-        *("dead", "true" if session.dead else "false"),
-        *("requirementInstallationNeeded", 0, "requirements", list(session.requirements)),
-        *("registrations", list(session.registrations)),
-    ]
+        if call.multi or call.inside or not requirements.waits(name):
+            return export(False)
+        Background.run(lambda: call.answer(export(True)), "requirements")
+        return DEFERRED
+
+    def pyimportreq(self, call: Call) -> Any:
+        """RG.PYIMPORTREQ chunk ...; answers when it is installed."""
+
+        def install() -> None:
+            try:
+                self._engine.requirements.import_(call.arguments)
+                call.answer("OK")
+            except RequirementError as error:
+                call.answer(Error(str(error)))
+
+        Background.run(install, "requirements")
+        return DEFERRED
 
 
 def _unknown(words: list[bytes]) -> Error:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from .context import Context, set_current
+from .context import Context, Guard, Shield, reset_guard, set_current, set_guard
 from .errors import PIPELINE_FILE, Aborted, GearsForceStopped, error_text
+from .pending import Maker, Pending
 from .pipeline import Pipeline
 from .readers import Reader
 from .steps import Step, native_steps
@@ -24,10 +25,13 @@ SHARD_ID = "0" * 40
 ABORT_INTERVAL = 0.002
 ABORT_PATIENCE = 5.0
 """Seconds for which a function may resist an abort."""
+ABORT_ROUNDS = 100
+"""How often it has to be asked to stop, at least."""
 FINAL = frozenset({"done", "aborted"})
 _log = logging.getLogger("redgrease.engine")
 
 Callback = Callable[["Execution"], None]
+Records = Callable[[], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,14 @@ class Plan:
         first = next((step for step in self.steps if step.kind != "collect"), None)
         return first is not None and first.kind == "count" and self.reader.countable
 
-    def compiled(self, profile: bool) -> Pipeline:
-        """The code that runs it."""
-        return Pipeline(self.steps, self.counted, profile)
+    def compiled(self, profile: bool, read: bool = True) -> Pipeline:
+        """The code that runs it.
 
-
-def throw(thread: int, error: type[BaseException] | None) -> None:
-    """Raise an exception in another thread, or take back one that was not raised yet."""
-    kind = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), kind)
+        Args:
+            profile: Whether to measure the steps.
+            read: Whether the records come from the reader.
+        """
+        return Pipeline(self.steps, read and self.counted, profile)
 
 
 class Execution:
@@ -63,9 +66,17 @@ class Execution:
         ident: Its ID.
         plan: What to run.
         registered: Whether an event started it.
+        records: Gives what it works on, in place of the plan's reader; called when it runs.
     """
 
-    def __init__(self, engine: Engine, ident: str, plan: Plan, registered: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ident: str,
+        plan: Plan,
+        registered: bool = False,
+        records: Records | None = None,
+    ) -> None:
         self.id, self.plan, self.registered = ident, plan, registered
         self.status = "created"
         self.results: list[Any] = []
@@ -73,93 +84,123 @@ class Execution:
         self.read_seconds = 0.0
         self.leaves = False
         """Whether it goes from the list as soon as it is done."""
+        self.surroundings: dict[str, Any] = {}
+        """What its :class:`Context` has besides session and execution."""
         self.nap = threading.Lock()
         """Held while it is not aborted; functions that sleep wait for it."""
         self.nap.acquire()
+        self.pending: set[Pending] = set()
+        """Results of its steps that are to come."""
+        self.maker = Maker()
         self.finished = threading.Event()
-        self._engine = engine
+        self.aborting = False
+        """Whether it is to end."""
+        self.thread = 0
+        """The thread that runs it."""
+        self._engine, self._records = engine, records
         self._profile = bool(engine.settings["ProfileExecutions"])
         self._pipeline: Pipeline | None = None
         self._started = self._ended = 0.0
         self._lock = threading.Lock()
         self._callbacks: list[Callback] = []
-        self._thread: int | None = None
-        self._shielded = 0
-        self.aborting = False
-        """Whether it is to end."""
+        self._guard: Guard | None = None
+        self._inner: Execution | None = None  # one that runs within a call of its function
 
     # -- run ------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Do it, in the current thread."""
+        """Do it, in the current thread; perhaps within a function of another execution."""
+        guard = Guard(self)
+        outer = set_guard(guard)
+        outside = outer.execution if outer is not None else None
         with self._lock:
-            if self.status != "created":
-                return
-            self.status = "running"
-            self._started = perf_counter()
-            self._thread = threading.get_ident()
-        before = set_current(Context(self.plan.session, execution=self))
-        results: list[Any] = []
+            if self.status == "created":
+                self.status = "running"
+                self._started = perf_counter()
+                self._guard, self.thread = guard, threading.get_ident()
         try:
-            try:
-                results = self._run()
-            except Aborted:
-                pass
-            except Exception as error:
-                self._note_end(error)
-        except GearsForceStopped as error:  # came while the above was being noted
-            self._note_end(error)
+            if self._guard is guard:
+                if outside is not None:
+                    outside._inner = self
+                self._finish("done", self._run(guard))
         finally:
-            self._close_thread()
+            if outside is not None:
+                outside._inner = None
+            reset_guard(outer)
+
+    def _run(self, guard: Guard) -> list[Any]:
+        keyspace = self._engine.keyspace
+        depth = keyspace.depth
+        before = set_current(Context(self.plan.session, execution=self, **self.surroundings))
+        try:
+            if not self._profile:
+                return self._work(guard)
+            with self._engine.profiles.recorded(self.plan.session):
+                return self._work(guard)
+        finally:
             set_current(before)
             # An abort may have come between atomic() and its block.
-            self._engine.keyspace.unlock()
-        self._finish("done", results)
+            while keyspace.depth > depth:
+                keyspace.unlock()
 
-    def _run(self) -> list[Any]:
-        self._pipeline = pipeline = self.plan.compiled(self._profile)
-        records = self.plan.reader.open(self._engine.keyspace, self, self.plan.counted)
-        return pipeline.run(records, self)
+    def _work(self, guard: Guard) -> list[Any]:
+        results: list[Any] = []
+        try:
+            self._pipeline = pipeline = self.plan.compiled(self._profile, self._records is None)
+            guard.depth = 0  # aborts may come from here on
+            results = pipeline.run(self._open(), self)
+            guard.depth = 1
+            if self.aborting:
+                guard.clear()
+        except Aborted:
+            guard.depth = 1
+        except Exception as error:
+            guard.depth = 1
+            self._note_end(error)
+        self.maker.forget()
+        if self.pending:
+            self._engine.futures.forget(self)
+        return results
+
+    def _open(self) -> Iterable[Any]:
+        if self._records is not None:
+            return self._records()
+        return self.plan.reader.open(self._engine.keyspace, self, self.plan.counted)
 
     def _note_end(self, error: Exception) -> None:
         """Note an error that came from between the steps; an abort is noted once."""
         if not (self.aborting and self.errors):
             self.errors.append(self._text(error))
 
-    def _close_thread(self) -> None:
-        """From here on no abort may hit this thread."""
-        while True:
-            try:
-                with self._lock:
-                    thread, self._thread = self._thread, None
-                if thread is not None:
-                    throw(thread, None)
-                return
-            except GearsForceStopped:
-                continue
-
     def _text(self, error: BaseException, frameless: bool = False) -> str:
         return error_text(error, bool(self._engine.settings["PythonAttemptTraceback"]), frameless)
 
     def fail(self, error: Exception, builtin_lines: frozenset[int]) -> None:
         """Note the error of a record, see :class:`pipeline.Run`."""
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename != PIPELINE_FILE:
-            trace = trace.tb_next
-        frameless = trace is not None and trace.tb_lineno not in builtin_lines
-        self.errors.append(self._text(error, frameless))
-        if self.aborting:
-            raise Aborted
+        with Shield():
+            trace = error.__traceback__
+            while trace is not None and trace.tb_frame.f_code.co_filename != PIPELINE_FILE:
+                trace = trace.tb_next
+            frameless = trace is not None and trace.tb_lineno not in builtin_lines
+            self.errors.append(self._text(error, frameless))
+            if self.aborting:
+                if self._guard is not None:
+                    self._guard.depth += 1  # for good: one abort is enough
+                raise Aborted
 
-    def wait(self, pending: Any) -> Any:
-        """The value of a step's result that is to come."""
+    def adopt(self, result: Any) -> Pending:
+        """Take a callback's result that is to come."""
+        return self._engine.futures.adopt(result)
+
+    def wait(self, pending: Pending) -> Any:
+        """The value of a result that is to come."""
         return self._engine.futures.wait(pending)
 
     # -- end ------------------------------------------------------------------------------------
 
-    def _finish(self, status: str, results: list[Any]) -> None:
+    def _finish(self, status: str, results: list[Any], unless_running: bool = False) -> None:
         with self._lock:
-            if self.status in FINAL:
+            if self.status in FINAL or (unless_running and self.status == "running"):
                 return
             self.results = results
             self.status = status
@@ -189,6 +230,13 @@ class Execution:
         """Whether it has ended, in whatever way."""
         return self.status in FINAL
 
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds from its start to its end, or until now; 0 if it has not begun."""
+        if not self._started:
+            return 0
+        return int(((self._ended or perf_counter()) - self._started) * 1000)
+
     # -- abort ----------------------------------------------------------------------------------
 
     def abort(self) -> bool:
@@ -197,37 +245,29 @@ class Execution:
         Returns:
             Whether it has ended.  If not, its function resists.
         """
-        with self._lock:
-            self.aborting = True
-            waiting = self.status == "created"
-        if waiting:
-            self._finish("aborted", [])
-            if self.status == "aborted":
-                return True
-        deadline = perf_counter() + ABORT_PATIENCE
+        self.aborting = True
+        self._finish("aborted", [], unless_running=True)
+        deadline, rounds = perf_counter() + ABORT_PATIENCE, 0
         while not self.finished.wait(ABORT_INTERVAL):
-            if perf_counter() > deadline:
+            # On a crowded machine, seconds alone do not tell that a function resists.
+            if perf_counter() > deadline and rounds > ABORT_ROUNDS:
                 return False
-            with self._lock:
-                if self._thread is not None and not self._shielded:
-                    throw(self._thread, GearsForceStopped)
-            if self.nap.locked():
-                self.nap.release()
+            rounds += 1
+            self._interrupt()
         return True
 
-    def shield(self, change: int) -> bool:
-        """Enter or leave a block that aborts do not interrupt, see :class:`context.Shield`.
-
-        Returns:
-            Whether an abort was kept out, and may come now.
-        """
-        # Nothing but a plain lock is safe here: an abort may come between any two instructions,
-        # but not between a lock's own acquisition and the block.
-        with self._lock:
-            self._shielded += change
-            if change > 0 and self.aborting and self._thread is not None:
-                throw(self._thread, None)  # one that is on its way: there will be another
-            return self.aborting and not self._shielded
+    def _interrupt(self) -> None:
+        running = self
+        while running._inner is not None:
+            running = running._inner
+            running.aborting = True
+        if running.nap.locked():
+            running.nap.release()
+        for pending in list(running.pending):
+            pending.ring()
+        if running._guard is not None:
+            running._guard.interrupt(running)
+        self._engine.futures.interrupt(running)
 
     def abandon(self) -> None:
         """Answer for it although its function still resists."""
@@ -238,8 +278,6 @@ class Execution:
 
     def describe(self) -> list[Any]:
         """Its entry in the reply to RG.GETEXECUTION."""
-        end = self._ended or perf_counter()
-        total = end - self._started if self._started else 0.0
         spent = self._pipeline.spent if self._pipeline is not None else []
         rows: list[Any] = []
         last = -1
@@ -251,7 +289,7 @@ class Execution:
             rows.append(["type", row.type, "duration", duration, "name", row.name, "arg", row.arg])
         plan: list[Any] = ["status", self.status, "shards_received", 0, "shards_completed", 0]
         plan += ["results", len(self.results) if self.done else -1, "errors", list(self.errors)]
-        plan += ["total_duration", int(total * 1000)]
+        plan += ["total_duration", self.duration_ms]
         plan += ["read_duration", int(self.read_seconds * 1000), "steps", rows[::-1]]
         return ["shard_id", SHARD_ID, "execution_plan", plan]
 
@@ -269,7 +307,9 @@ class Executions:
         self._all: dict[str, Execution] = {}
         self._next = 0
 
-    def create(self, plan: Plan, registered: bool = False) -> Execution:
+    def create(
+        self, plan: Plan, registered: bool = False, records: Records | None = None
+    ) -> Execution:
         """Make an execution of a plan and list it; the oldest one may have to go."""
         with self._lock:
             ident = f"{SHARD_ID}-{self._next}"
@@ -277,8 +317,15 @@ class Executions:
             limit = self._engine.settings["MaxExecutions"]
             if limit > 0:
                 self._make_room(limit)
-            execution = self._all[ident] = Execution(self._engine, ident, plan, registered)
+            execution = self._all[ident] = Execution(
+                self._engine, ident, plan, registered, records
+            )
             return execution
+
+    def skip(self) -> None:
+        """Leave a number out."""
+        with self._lock:
+            self._next += 1
 
     def _make_room(self, limit: int) -> None:
         listed = [execution for execution in self._all.values() if not execution.leaves]
@@ -313,3 +360,32 @@ class Executions:
             ["executionId", one.id, "status", one.status, "registered", int(one.registered)]
             for one in self.all()
         ]
+
+
+class Kept:
+    """The last finished executions of a registration, which stay in the list.
+
+    Args:
+        engine: The engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._done: deque[str] = deque()
+
+    def ended(self, execution: Execution) -> None:
+        """One has ended; the oldest ones may have to go."""
+        limit = self._engine.settings["MaxExecutionsPerRegistration"]
+        with self._lock:
+            self._done.append(execution.id)
+            gone = [self._done.popleft() for _ in range(len(self._done) - max(limit, 0))]
+        for ident in gone:
+            self._engine.executions.drop(ident)
+
+    def drop_all(self) -> None:
+        """None of them stays."""
+        with self._lock:
+            gone, self._done = list(self._done), deque()
+        for ident in gone:
+            self._engine.executions.drop(ident)

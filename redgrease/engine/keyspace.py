@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .connection import Address, Connection, ErrorReply, without_errors
-from .context import Shield, check
+from .context import Shield
 from .errors import GearsError
+from .gate import Gate
 
 SPARE_CONNECTIONS = 8
 NO_SUCH_COMMAND = "No such file or directory"
@@ -56,57 +57,6 @@ REFUSED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC",
 """Commands that turn the connection into a stream."""
 
 
-class Gate:
-    """Lets calls of many threads through together, or those of one thread alone.
-
-    Its methods are called within a :class:`context.Shield`.
-    """
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition(threading.Lock())
-        self._owner: int | None = None
-        self._inside: set[int] = set()
-
-    def enter(self) -> None:
-        """Come in beside others; waits while another thread has the gate alone."""
-        me = threading.get_ident()
-        with self._condition:
-            while self._owner is not None and self._owner != me:
-                self._condition.wait(0.05)
-                check()
-            self._inside.add(me)
-
-    def leave(self) -> None:
-        """Go out."""
-        with self._condition:
-            self._inside.discard(threading.get_ident())
-            if self._owner is not None:
-                self._condition.notify_all()
-
-    def take(self) -> None:
-        """Have the gate alone; waits for the calls that are under way."""
-        me = threading.get_ident()
-        with self._condition:
-            while self._owner is not None:
-                self._condition.wait(0.05)
-                check()
-            self._owner = me
-            try:
-                while self._inside - {me}:
-                    self._condition.wait(0.05)
-                    check()
-            except BaseException:
-                self._owner = None
-                self._condition.notify_all()
-                raise
-
-    def release(self) -> None:
-        """Give it back."""
-        with self._condition:
-            self._owner = None
-            self._condition.notify_all()
-
-
 class Keyspace:
     """Redis as the worker uses it.
 
@@ -126,7 +76,7 @@ class Keyspace:
         self.gate = Gate()
         self._hold, self._release = hold, release
         self._local = threading.local()
-        self._locked: int | None = None
+        self._depth = 0
         self._token: str | None = None
         self._arities: dict[bytes, int | None] = {}
         self._spare: list[Connection] = []
@@ -280,32 +230,79 @@ class Keyspace:
 
     # -- atomic ---------------------------------------------------------------------------------
 
+    @property
+    def locked(self) -> bool:
+        """Whether the current thread keeps everybody else out."""
+        return self.gate.owner == threading.get_ident()
+
+    @property
+    def depth(self) -> int:
+        """How often the current thread has locked it."""
+        return self._depth if self.locked else 0
+
     def lock(self) -> None:
-        """Keep everybody else out, see ``atomic()``.
+        """Keep everybody else out, see ``atomic()``; may be nested.
 
         Raises:
             GearsError: The server is shutting down.
         """
-        try:
-            with Shield():
-                self.gate.take()
-                self._locked = threading.get_ident()
-                self._token = self._hold() if self._hold is not None else None
-        except BaseException:
-            self.unlock()
-            raise
+        with Shield():
+            if self.locked:
+                self._depth += 1
+                return
+            try:
+                self.gate.claim()
+                token = self._hold() if self._hold is not None else None
+                try:
+                    self.gate.take()
+                except BaseException:
+                    if self._release is not None and token is not None:
+                        self._release(token)
+                    raise
+                self._token, self._depth = token, 1
+            except BaseException:
+                self.gate.release()
+                raise
 
     def unlock(self) -> None:
         """Let everybody in again, if it was this thread that kept them out."""
         with Shield():
-            if self._locked != threading.get_ident():
+            if not self.locked:
                 return
-            token, self._token, self._locked = self._token, None, None
-            try:
-                if self._release is not None and token is not None:
-                    self._release(token)
-            finally:
-                self.gate.release()
+            self._depth -= 1
+            if self._depth <= 0:
+                self._let_in()
+
+    def _let_in(self) -> None:
+        token, self._token, self._depth = self._token, None, 0
+        try:
+            if self._release is not None and token is not None:
+                self._release(token)
+        finally:
+            self.gate.release()
+
+    def suspend(self) -> Callable[[], None]:
+        """Let everybody in for a while; returns what ends that."""
+        depth = self._depth
+        self._let_in()
+
+        def resume() -> None:
+            self.lock()
+            self._depth = depth
+
+        return resume
+
+    def begin_section(self) -> None:
+        """Keep the other threads out, while the proxy keeps the clients back by itself."""
+        with Shield():
+            self.gate.take()
+            self._token, self._depth = None, 1
+
+    def end_section(self) -> None:
+        """End that."""
+        with Shield():
+            if self.locked:
+                self._let_in()
 
 
 def _flattened(reply: dict[Any, Any]) -> list[Any]:

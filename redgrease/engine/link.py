@@ -1,8 +1,10 @@
 """The proxy's end of the link to the worker.
 
-Frames are arrays of bulk strings, both ways.  To the worker: ``CALL id client flags word…``,
-``GONE client`` and ``HELD hold``; from it: ``READY``, ``REPLY id bytes``, ``HOLD hold`` and
-``RELEASE hold``.
+Frames are arrays of bulk strings, both ways.  To the worker: ``CALL id client flags word…`` and
+``HOOK …`` (a command for Gears, a hooked one), ``SYNC id client flags word…`` (a command has been
+carried out, see ``sections``), ``GONE client`` and ``HELD hold``; from it: ``READY``,
+``REPLY id bytes``, ``WATCH json``, ``EVENTS`` (asks for a section), ``DONE id how bytes``,
+``HOLD hold`` and ``RELEASE hold``.
 """
 
 from __future__ import annotations
@@ -15,6 +17,38 @@ from typing import Any
 
 import hiredis
 
+from .sections import Sections, Watch
+
+
+
+class Section:
+    """The worker's answer to a section.
+
+    Attributes:
+        ended: Done when others may go on.
+        reply: What the client gets, when it is known; None for Redis's own reply.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.reply: asyncio.Future[bytes | None] = loop.create_future()
+
+    def finish(self, how: str, data: bytes) -> bool:
+        """Take an answer: ``""``, ``"="`` with another reply, or ``"~"`` for later.
+
+        Returns:
+            Whether nothing more will come.
+        """
+        if not self.ended.done():
+            self.ended.set_result(None)
+        if how == "~":
+            return False
+        if not self.reply.done():
+            self.reply.set_result(data if how == "=" else None)
+        return True
+
+
 DIED = b"-ERR the Gears worker died while running this call\r\n"
 
 
@@ -23,15 +57,17 @@ class WorkerLink:
 
     Args:
         path: Where the socket is made.
-        on_hold: Called with the name of a hold that the worker asks for.
-        on_release: Called with the name of a hold that the worker gives up.
+        sections: Gets the holds that the worker asks for and gives up.
+        on_events: Called when the worker has events to handle.
     """
 
-    def __init__(
-        self, path: str, on_hold: Callable[[bytes], None], on_release: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, path: str, sections: Sections, on_events: Callable[[], None]) -> None:
         self.path = path
-        self.on_hold, self.on_release = on_hold, on_release
+        self.sections, self.on_events = sections, on_events
+        self.watch = Watch()
+        self.special: frozenset[bytes] = frozenset()
+        """Names of the commands that concern registrations."""
+        self._sections: dict[bytes, Section] = {}
         self._ids = itertools.count(1)
         self._calls: dict[bytes, asyncio.Future[bytes]] = {}
         self._waiting: list[bytes] = []
@@ -53,13 +89,16 @@ class WorkerLink:
         if self._worker is not None and self._worker.transport is not None:
             self._worker.transport.close()
 
-    async def call(self, client: int, flags: str, words: Sequence[bytes]) -> bytes:
+    async def call(
+        self, client: int, flags: str, words: Sequence[bytes], kind: str = "CALL"
+    ) -> bytes:
         """Have the worker carry a command out.
 
         Args:
             client: The number of the client's connection.
             flags: ``3`` for RESP3, ``m`` where blocking is not allowed.
             words: The command.
+            kind: ``CALL``, or ``HOOK`` for a command of Redis's that is hooked.
 
         Returns:
             The reply, as it goes over the wire.
@@ -67,11 +106,29 @@ class WorkerLink:
         ident = b"%d" % next(self._ids)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._calls[ident] = future
-        self._send(hiredis.pack_command((b"CALL", ident, str(client), flags, *words)))
+        self._send(hiredis.pack_command((kind, ident, str(client), flags, *words)))
         try:
             return await future
         finally:
             self._calls.pop(ident, None)
+
+    async def sync(self, client: int, flags: str, words: Sequence[bytes]) -> Section:
+        """Have the worker handle the events of a command; returns when others may go on.
+
+        Args:
+            client: The number of the client's connection; 0 for events without one.
+            flags: ``3`` for RESP3, ``m`` for a transaction.
+            words: The command; the names of all, for a transaction.
+        """
+        section = Section()
+        if not self.ready.is_set():
+            section.finish("", b"")
+            return section
+        ident = b"%d" % next(self._ids)
+        self._sections[ident] = section
+        self._send(hiredis.pack_command((b"SYNC", ident, str(client), flags, *words)))
+        await section.ended
+        return section
 
     def send(self, *words: bytes | str) -> None:
         """Tell the worker something, if there is one."""
@@ -101,8 +158,13 @@ class WorkerLink:
         for future in list(self._calls.values()):
             if not future.done():
                 future.set_result(DIED)
-        for hold in list(self.holds):
-            self.on_release(hold)
+        for section in self._sections.values():
+            section.finish("", b"")
+        self._sections.clear()
+        self.watch, self.special = Watch(), frozenset()
+        holds, self.holds = self.holds, []
+        for hold in holds:
+            self.sections.release(hold)
 
     def frame(self, worker: _Worker, words: list[bytes]) -> None:
         """Act on a frame of the worker's."""
@@ -113,11 +175,20 @@ class WorkerLink:
                 future.set_result(words[2])
         elif kind == b"HOLD":
             self.holds.append(words[1])
-            self.on_hold(words[1])
+            self.sections.hold(words[1])
         elif kind == b"RELEASE":
             if words[1] in self.holds:
                 self.holds.remove(words[1])
-            self.on_release(words[1])
+            self.sections.release(words[1])
+        elif kind == b"DONE":
+            section = self._sections.get(words[1])
+            if section is not None and section.finish(words[2].decode(), words[3]):
+                del self._sections[words[1]]
+        elif kind == b"WATCH":
+            self.watch = Watch.from_json(words[1])
+            self.special = self.watch.names
+        elif kind == b"EVENTS":
+            self.on_events()
         elif kind == b"READY":
             self.connected(worker)
 

@@ -19,13 +19,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .builder import GearsBuilder, PyFlatExecution
+from .connection import text_or_bytes
 from .context import Context, Shield, current, set_current
 from .errors import GearsError, GearsFlatError, GearsForceStopped
-from .futures import GearsFuture
 from .keyspace import argument
+from .pending import GearsFuture
 
 if TYPE_CHECKING:
     from .core import Engine
+    from .registrations import Command
 
 LEVELS = {
     "debug": logging.DEBUG,
@@ -101,7 +103,14 @@ class Native:
         if words[0][:3].upper() == b"RG.":
             with Shield():
                 return self._engine.dispatcher.call_inside(words)
-        return self._engine.keyspace.execute(words)
+        chain = self._engine.registrations.commands.chain(words)
+        if chain is not None:
+            context = current()
+            inside = context.hook if context is not None else None
+            if inside is not None and inside.name.upper() == words[0].upper():
+                chain = inside  # a hook that runs its own command: as call_next does
+            return chain.go_on(words)
+        return self._engine.events.around(words)
 
     def hashtag(self) -> str:
         """A text that composes keys of this shard."""
@@ -109,17 +118,27 @@ class Native:
 
     def call_next(self, *args: Any) -> Any:
         """Go on with the command that a hook has intercepted."""
-        raise GearsError("Can not get CommandHook ctx")
+        context = current()
+        if context is None or context.hook is None:
+            raise GearsError("Can not get CommandHook ctx")
+        return context.hook.go_on([context.hook.name, *map(argument, args)])
 
     def get_command(self, *args: Any) -> Any:
         """The command to which a registration with ``commands`` is linked."""
-        raise GearsError("Can not get command ctx")
+        return [text_or_bytes(word) for word in self._command().words]
+
+    @staticmethod
+    def _command() -> Command:
+        context = current()
+        if context is None or context.command is None:
+            raise GearsError("Can not get command ctx")
+        return context.command
 
     def override_reply(self, *args: Any) -> Any:
         """Replace the reply of that command."""
         if len(args) != 1:
             raise GearsError("Override reply must get a single argument")
-        raise GearsError("Can not get command ctx")
+        self._command().override(args[0])
 
     def is_in_atomic_block(self) -> bool:
         """Whether the function is inside ``atomic()``."""
@@ -183,9 +202,7 @@ class Native:
 
     def register_time_event(self, *args: Any) -> Any:
         """Call a function every so many seconds."""
-        if len(args) < 2:
-            raise GearsError("not enough arguments for time event")
-        raise GearsError("this server has no time events yet")
+        return self._engine.timers.register(current(), args)
 
     # -- sessions and futures -------------------------------------------------------------------
 
@@ -207,12 +224,7 @@ class Native:
         """A result which a step returns now, and any thread supplies later."""
         if args or kwargs:
             raise GearsError("Future gets no arguments")
-        context = current()
-        if context is None or context.execution is None:
-            raise GearsError("Future object can only be created inside certain execution steps")
-        if not context.may_wait:
-            raise GearsError("Creating async record is not allowed")
-        return GearsFuture()
+        return self._engine.futures.created()
 
     def run_coroutine(self, coroutine: Any, f: Any = None, delay: float = 0, s: Any = None) -> None:
         """Run a coroutine on the event loop; ``f`` gets its result or error."""
@@ -364,7 +376,7 @@ def _continue(future: GearsFuture, ended: Future[Any]) -> None:
         future.continueRun(ended.result())
 
 
-def profile_info(profile: cProfile.Profile, order: str = "tottime") -> str:
+def profile_info(profile: Any, order: str = "tottime") -> str:
     """A profile as text, as RG.PYPROFILE STATS shows it."""
     text = io.StringIO()
     stats = pstats.Stats(profile, stream=text).sort_stats(order)

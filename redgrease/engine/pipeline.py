@@ -24,10 +24,13 @@ from types import CodeType, CoroutineType
 from typing import Any, Protocol
 
 from .errors import PIPELINE_FILE, PlainError
+from .pending import Maker
 from .steps import Step
 
 Segment = Callable[[Iterable[Any], "Run"], Iterable[Any]]
 
+ASYNC = frozenset({"map", "foreach", "filter", "flatmap"})
+"""Steps between barriers whose results may come later, beside those of other records."""
 ATOMIC_TYPES = frozenset({type(None), bool, int, float, complex, str, bytes})
 """Types of which a copy is the object itself."""
 
@@ -36,12 +39,16 @@ class Run(Protocol):
     """What generated code needs to know of the execution it runs for."""
 
     errors: list[str]
+    maker: Maker
 
     def fail(self, error: Exception, builtin_lines: frozenset[int]) -> None:
         """Note the error of a record; raises Aborted if the execution shall end."""
 
+    def adopt(self, result: Any) -> Any:
+        """Take a callback's result that is not there yet; returns what to wait for."""
+
     def wait(self, pending: Any) -> Any:
-        """The value of a callback's result that is not there yet."""
+        """The value of an adopted result."""
 
 
 PENDING: set[type] = {CoroutineType}
@@ -106,8 +113,8 @@ class Pipeline:
 
     def _finish(self, part: Sequence[tuple[int, Step]], profile: bool) -> None:
         first = not self._segments
-        writer = _Writer(part, first, first and self.counted, profile)
-        names = {**writer.names, "spent": self.spent}
+        writer = _Writer(part, first, first and self.counted, self.spent if profile else None)
+        names = writer.names
         exec(_compiled(writer.source), names)
         self._segments.append(names["segment"])
         self._sources.append(writer.source)
@@ -132,6 +139,12 @@ class Pipeline:
         return records if type(records) is list else list(records)
 
 
+def _makes_futures(callback: Callable[..., Any]) -> bool:
+    """Whether a callback may make a gearsFuture; if it does not return it, that is the result."""
+    names = getattr(getattr(callback, "__code__", None), "co_names", ())
+    return "gearsFuture" in names or "gearsFutureCtx" in names
+
+
 @lru_cache(maxsize=512)
 def _compiled(source: str) -> CodeType:
     return compile(source, PIPELINE_FILE, "exec")
@@ -144,25 +157,39 @@ class _Writer:
     """Writes the function of one part of a plan."""
 
     def __init__(
-        self, part: Sequence[tuple[int, Step]], first: bool, counted: bool, profile: bool
+        self,
+        part: Sequence[tuple[int, Step]],
+        first: bool,
+        counted: bool,
+        spent: list[float] | None,
     ) -> None:
+        from .late import Late
+
+        barrier = part[-1] if part and part[-1][1].barrier else None
+        fused = part[:-1] if barrier else part
         self.names: dict[str, Any] = {
+            "LATE": Late(fused, first, spent),
             "PENDING": PENDING,
             "as_key": as_key,
             "clock": perf_counter,
             "copy": copy.deepcopy,
             "reduced": reduced,
+            "spent": spent,
             "spread": spread,
         }
         self._lines: list[str] = []
         self._builtin: set[int] = set()
+        self._refusing: set[int] = set()
         self._depth = 0
-        self._first, self._counted, self._profile = first, counted, profile
-        self._loops = 0  # of flatmaps, around the line that is being written
-        self._stops = any(step.kind == "limit" for _, step in part)
-        barrier = part[-1] if part and part[-1][1].barrier else None
-        self._write(part[:-1] if barrier else part, barrier)
+        self._first, self._counted, self._profile = first, counted, spent is not None
+        self._at = 0  # index of the step that is being written
+        self._loops: list[str] = []  # what is left of the flatmaps around it
+        self._seen = [number for number, step in fused if step.kind == "limit"]
+        self._late = any(step.kind in ASYNC and not step.builtin for _, step in fused)
+        self._stops = bool(self._seen) or self._late
+        self._write(fused, barrier)
         self.names["BUILTIN"] = frozenset(self._builtin)
+        self.names["REFUSING"] = frozenset(self._refusing)
         self.source = "\n".join(self._lines) + "\n"
 
     # -- lines ----------------------------------------------------------------------------------
@@ -178,17 +205,28 @@ class _Writer:
         self.names[name] = value
         return name
 
-    def _call(self, number: int, text: str, builtin: bool = False) -> None:
+    def _call(self, number: int, text: str, builtin: bool = False, refuse: bool = False) -> None:
         """A line that calls a callback; measured, if wanted."""
         if self._profile:
             self._add("started = clock()")
         self._add(text, builtin=builtin)
+        if refuse:
+            self._refusing.add(len(self._lines))
         if self._profile:
             self._add(f"spent[{number}] += clock() - started")
 
     def _settle(self, name: str) -> None:
         """Wait for a callback's result if it is to come."""
-        self._add(f"if type({name}) in PENDING:", f"    {name} = run.wait({name})")
+        self._add(f"if type({name}) in PENDING:")
+        self._add(f"    {name} = run.adopt({name})", f"    {name} = run.wait({name})")
+
+    def _hand_over(self, name: str) -> None:
+        """Leave the loops for :mod:`late` if a callback's result is to come."""
+        sources = "".join(f"{source}, " for source in ("records", *self._loops))
+        seen = ", ".join(f"{number}: seen_{number}" for number in self._seen)
+        self._add(f"if type({name}) in PENDING:", f"    {name} = run.adopt({name})")
+        self._add(f"    late = LATE.go_on(run, {self._at}, r, {name}, ({sources}), {{{seen}}})")
+        self._add("    stop = True", "    break")
 
     def _zero(self, number: int, step: Step) -> str:
         name = self._name(number, "zero", step.zero)
@@ -201,6 +239,8 @@ class _Writer:
         self._depth += 1
         if self._stops:
             self._add("stop = False")
+        if self._late:
+            self._add("late = ()", "records = iter(records)")
         for number, step in fused:
             if step.kind == "limit":
                 self._add(f"seen_{number} = 0")
@@ -218,21 +258,32 @@ class _Writer:
             self._depth += 1
         start = len(self._lines)
         closing: list[int] = []
-        for number, step in fused:
+        for self._at, (number, step) in enumerate(fused):
             getattr(self, f"_{step.kind}")(number, step)
             if step.kind == "flatmap":
                 closing.append(self._depth)
-        if barrier is None:
-            self._add("emit(r)")
-        else:
-            self._gather(*barrier)
+        self._take(barrier)
         if len(self._lines) == start:
             self._add("pass")
         self._close(closing)
+        if self._late:
+            self._add("for r in late:", "    try:")
+            self._depth += 2
+            self._take(barrier)
+            self._depth -= 1
+            self._add(*_EXCEPT)
+            self._depth -= 1
         if barrier is None:
             self._add("return out")
         else:
             self._release(*barrier)
+
+    def _take(self, barrier: tuple[int, Step] | None) -> None:
+        """What becomes of a record behind the last step of the loop."""
+        if barrier is None:
+            self._add("emit(r)")
+        else:
+            self._gather(*barrier)
 
     def _close(self, flatmaps: list[int]) -> None:
         """End the loops that are open, the innermost first."""
@@ -257,28 +308,36 @@ class _Writer:
 
     def _map(self, number: int, step: Step) -> None:
         name = self._name(number, "map", step.callbacks[0])
-        self._call(number, f"r = {name}(r)", step.builtin)
-        self._settle("r")
+        if step.builtin:
+            self._call(number, f"r = {name}(r)", builtin=True)
+            return
+        # The record may be kept by what the result is to come from.
+        self._call(number, f"x = {name}(r)")
+        self._hand_over("x")
+        self._add("r = x")
 
     def _str(self, number: int, step: Step) -> None:
         self._call(number, "r = str(r)", builtin=True)
 
     def _foreach(self, number: int, step: Step) -> None:
         name = self._name(number, "foreach", step.callbacks[0])
-        self._call(number, f"ignored = {name}(r)")
-        self._settle("ignored")
+        self._call(number, f"x = {name}(r)")
+        self._hand_over("x")
 
     def _filter(self, number: int, step: Step) -> None:
         name = self._name(number, "filter", step.callbacks[0])
-        self._call(number, f"keep = {name}(r)")
-        self._settle("keep")
-        self._add("if not keep:", "    continue")
+        self._call(number, f"x = {name}(r)")
+        self._hand_over("x")
+        self._add("if not x:", "    continue")
 
     def _flatmap(self, number: int, step: Step) -> None:
         name = self._name(number, "flatmap", step.callbacks[0])
-        self._call(number, f"items = {name}(r)")
-        self._settle("items")
-        self._add("for r in items[::-1] if type(items) is list else spread(items):", "    try:")
+        self._call(number, f"x = {name}(r)")
+        self._hand_over("x")
+        items = f"items_{number}"
+        self._add(f"{items} = iter(x[::-1] if type(x) is list else spread(x))")
+        self._add(f"for r in {items}:", "    try:")
+        self._loops.append(items)
         self._depth += 2
 
     def _limit(self, number: int, step: Step) -> None:
@@ -296,11 +355,11 @@ class _Writer:
 
     def _reduce(self, number: int, step: Step) -> None:
         name = self._name(number, "reduce", step.callbacks[0])
-        self._call(number, f"r = reduced(r[0], {name}(r[0], r[1]))")
+        self._call(number, f"r = reduced(r[0], {name}(r[0], r[1]))", refuse=True)
 
     def _key(self, number: int, step: Step) -> None:
         name = self._name(number, "extract", step.callbacks[0])
-        self._call(number, f"key = {name}(r)", step.builtin)
+        self._call(number, f"key = {name}(r)", step.builtin, refuse=True)
         self._add('if type(key) is not str or "\\0" in key:', "    key = as_key(key)")
 
     # -- barriers: before, in and after the loop ------------------------------------------------
@@ -323,7 +382,7 @@ class _Writer:
         kind = step.kind
         if kind == "accumulate":
             name = self._name(number, "accumulate", step.callbacks[0])
-            self._accumulate(number, f"a = {name}(a, r)")
+            self._accumulate(number, f"a = {name}(a, r)", _makes_futures(step.callbacks[0]))
         elif kind == "aggregate":
             name = self._name(number, "aggregate", step.callbacks[0])
             self._accumulate(number, f"a = {name}(a if a else {self._zero(number, step)}, r)")
@@ -355,11 +414,13 @@ class _Writer:
         self._add("            continue", "    gathered = gathered | one")
         self._add("except BaseException:", "    gathered = set()", "    raise")
 
-    def _accumulate(self, number: int, text: str) -> None:
+    def _accumulate(self, number: int, text: str, futures: bool = False) -> None:
         self._add("try:")
         self._depth += 1
         self._call(number, text)
         self._settle("a")
+        if futures:
+            self._add("elif run.maker.dropped():", "    a = None")
         self._add("filled = True")
         self._depth -= 1
         self._add("except BaseException:", "    a = None", "    filled = False", "    raise")

@@ -24,16 +24,24 @@ class Pool:
     def __init__(self, size: int, name: str = "redgrease-execution") -> None:
         self._size, self._name = size, name
         self._condition = threading.Condition()
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[tuple[Job, Lane | None]] = deque()
         self._busy = 0  # threads at work, without those that wait for something
         self._idle = 0
         self._number = 0
+        self._threads: set[int] = set()
+        self._lost: set[int] = set()
         self._closed = False
+        self._local = _Work()
 
-    def submit(self, job: Job) -> None:
-        """Run a job as soon as a thread is free."""
+    def submit(self, job: Job, lane: Lane | None = None) -> None:
+        """Run a job as soon as a thread is free.
+
+        Args:
+            job: The job.
+            lane: The lane that is occupied by it, if any.
+        """
         with self._condition:
-            self._jobs.append(job)
+            self._jobs.append((job, lane))
             self._wake()
 
     def _wake(self) -> None:
@@ -48,14 +56,18 @@ class Pool:
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def _work(self) -> None:
+        local, me = self._local, threading.get_ident()
         with self._condition:
+            self._threads.add(me)
             while True:
                 while not self._jobs or self._busy >= self._size:
                     if self._closed or self._idle > self._size:
                         self._idle -= 1
+                        self._threads.discard(me)
                         return
                     self._condition.wait()
-                job = self._jobs.popleft()
+                job, local.lane = self._jobs.popleft()
+                local.working = True
                 self._idle -= 1
                 self._busy += 1
                 self._condition.release()
@@ -65,14 +77,31 @@ class Pool:
                     _log.exception("a job of the pool failed")
                 finally:
                     self._condition.acquire()
+                    local.working = False
+                    if local.lane is not None:
+                        local.lane.leave()
+                        local.lane = None
                     self._busy -= 1
+                    if me in self._lost:  # it has come back after all
+                        self._lost.discard(me)
+                        self._size -= 1
                     self._idle += 1
                     self._wake()
 
     @contextmanager
     def replaced(self) -> Iterator[None]:
-        """A block in which the current job only waits: another may run in its place."""
+        """A block in which the current job only waits: another may run in its place.
+
+        Does nothing in threads that are not the pool's.
+        """
+        local = self._local
+        if not local.working:
+            yield
+            return
         with self._condition:
+            if local.lane is not None:
+                local.lane.leave()
+                local.lane = None
             self._busy -= 1
             self._wake()
         try:
@@ -81,11 +110,13 @@ class Pool:
             with self._condition:
                 self._busy += 1
 
-    def lose_thread(self) -> None:
-        """A thread will never come back from its job: go on without it."""
+    def lose_thread(self, ident: int) -> None:
+        """A thread will not come back from its job for long: go on without it."""
         with self._condition:
-            self._size += 1
-            self._wake()
+            if ident in self._threads and ident not in self._lost:
+                self._lost.add(ident)
+                self._size += 1
+                self._wake()
 
     def close(self) -> None:
         """Let the threads end when they are free; jobs not begun are forgotten."""
@@ -97,6 +128,8 @@ class Pool:
 
 class Lane:
     """Runs jobs one after the other, on the threads of a pool.
+
+    A job that waits for something lets the next one begin, see :meth:`Pool.replaced`.
 
     Args:
         pool: The pool.
@@ -115,16 +148,21 @@ class Lane:
             if self._running:
                 return
             self._running = True
-        self._pool.submit(self._next)
-
-    def _next(self) -> None:
-        with self._lock:
             job = self._jobs.popleft()
-        try:
-            job()
-        finally:
-            with self._lock:
-                self._running = bool(self._jobs)
-                again = self._running
-            if again:
-                self._pool.submit(self._next)
+        self._pool.submit(job, self)
+
+    def leave(self) -> None:
+        """The job under way has ended, or begins to wait: the next one may run."""
+        with self._lock:
+            self._running = bool(self._jobs)
+            if not self._running:
+                return
+            job = self._jobs.popleft()
+        self._pool.submit(job, self)
+
+
+class _Work(threading.local):
+    """What a thread does."""
+
+    working = False
+    lane: Lane | None = None

@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import hiredis
 
 from .link import WorkerLink
 from .resp import Framer, Passage, ProtocolError, command
+from .sections import Sections
 from .transaction import Transaction, with_module
+from .upstream import KEEP, Redis, Upstream
 
 GEARS = frozenset(
     b"RG." + name
@@ -54,46 +52,7 @@ WATCHED = BLOCKING | STATEFUL
 
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
 PROBE = command([b"EVAL", b"return 1", b"0"])
-REFUSED_HELLO = (b"-ERR Protocol version is not an integer", b"-NOPROTO")
-KEEP = 4096
-"""How much of Redis's last bytes is kept back while a marker is looked for."""
-
 HIGH_WATER = 1 << 20
-
-
-@dataclass
-class Upstream:
-    """Where Redis is.
-
-    Attributes:
-        path: Of its Unix socket; None if it is reached by TCP.
-        host: Its host.
-        port: Its port.
-        tls: Whether to use TLS.
-    """
-
-    path: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 6379
-    tls: bool = False
-
-    @classmethod
-    def from_url(cls, url: str) -> Upstream:
-        """The address in a URL: ``redis://``, ``rediss://`` or ``unix://``."""
-        parts = urlsplit(url)
-        if parts.scheme == "unix":
-            return cls(path=unquote(parts.path))
-        return cls(
-            None, parts.hostname or "127.0.0.1", parts.port or 6379, parts.scheme == "rediss"
-        )
-
-    async def connect(self, factory: Callable[[], asyncio.Protocol]) -> Any:
-        """Connect to it."""
-        loop = asyncio.get_running_loop()
-        if self.path is not None:
-            return await loop.create_unix_connection(factory, self.path)
-        tls = ssl.create_default_context() if self.tls else None
-        return await loop.create_connection(factory, self.host, self.port, ssl=tls)
 
 
 class Proxy:
@@ -109,17 +68,12 @@ class Proxy:
     def __init__(self, upstream: str, link_path: str, host: str, port: int) -> None:
         self.upstream = Upstream.from_url(upstream)
         self.host, self.port = host, port
-        self.link = WorkerLink(link_path, self._hold, self._release)
+        self.sections = Sections(self._drained, self._granted, self._free)
+        self.link = WorkerLink(link_path, self.sections, self.run_events)
         self.clients: set[Client] = set()
         self.numbers = itertools.count(1)
         self._server: asyncio.AbstractServer | None = None
-        self._holds: list[bytes] = []
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def holding(self) -> bool:
-        """Whether the clients' commands are kept back."""
-        return bool(self._holds)
 
     async def start(self) -> None:
         """Begin to listen.
@@ -146,98 +100,29 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _hold(self, hold: bytes) -> None:
-        self._holds.append(hold)
-        if len(self._holds) == 1:
-            self.spawn(self._drain(hold))
-
-    async def _drain(self, hold: bytes) -> None:
-        """Wait until Redis has answered all that clients have sent, then tell the worker."""
+    async def _drained(self) -> None:
+        """Wait until Redis has answered all that clients have sent."""
         waiting = [client.mark() for client in list(self.clients) if client.in_flight]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
-        if self._holds[:1] == [hold]:
-            self.link.send("HELD", hold)
 
-    def _release(self, hold: bytes) -> None:
-        if hold not in self._holds:
-            return
-        first = self._holds[0] == hold
-        self._holds.remove(hold)
-        if not self._holds:
-            for client in list(self.clients):
-                client.process()
-        elif first:
-            self.spawn(self._drain(self._holds[0]))
+    def _granted(self, hold: bytes) -> None:
+        self.link.send("HELD", hold)
 
+    def _free(self) -> None:
+        for client in list(self.clients):
+            client.process()
 
-class Redis(asyncio.Protocol):
-    """The connection to Redis that belongs to a client."""
+    def run_events(self) -> None:
+        """The worker has events to handle that no command of a client's has caused."""
+        self.spawn(self._run_events())
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.transport: Any = None
-        self._kept = bytearray()
-        self._marks: list[bytes] = []  # what the marker's reply is known by
-        self._marked: asyncio.Future[bytes] | None = None
-        self._collect = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if self._marked is None:
-            self.client.transport.write(data)
-            return
-        self._kept += data
-        found = max(map(self._kept.find, self._marks))
-        end = self._kept.find(b"\r\n", found) if found >= 0 else -1
-        if end < 0:
-            if not self._collect and len(self._kept) > 2 * KEEP:
-                self.client.transport.write(bytes(self._kept[:-KEEP]))
-                del self._kept[:-KEEP]
-            return
-        line = self._kept.rfind(b"\r\n", 0, found)  # the end of the line before the marker's
-        before = bytes(self._kept[: line + 2]) if line >= 0 else b""
-        after = bytes(self._kept[end + 2 :])
-        marked, self._marked = self._marked, None
-        self._kept.clear()
-        if not marked.done():
-            marked.set_result(before)
-        if after:  # a push message that came meanwhile
-            self.client.later += after
-
-    def mark(self, collect: bool, hello: bool = False) -> asyncio.Future[bytes]:
-        """Send a marker.
-
-        Args:
-            collect: Whether to keep back everything that comes before its reply.
-            hello: Whether the connection may still have to log in.
-
-        Returns:
-            What came before its reply, as far as it was kept back.
-        """
-        token = b"rg.~" + os.urandom(16).hex().encode()
-        self._marks = [token, *(REFUSED_HELLO if hello else ())]
-        self._marked = asyncio.get_running_loop().create_future()
-        self._collect = collect
-        self.transport.write(command([b"HELLO", token] if hello else [token]))
-        return self._marked
-
-    def pause_writing(self) -> None:
-        self.client.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        self.client.transport.resume_reading()
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._marked is not None and not self._marked.done():
-            self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
-            self._marked.exception()
-        self.client.close()
+    async def _run_events(self) -> None:
+        await self.sections.begin()
+        try:
+            await self.link.sync(0, "", ())
+        finally:
+            self.sections.end()
 
 
 class Client(asyncio.Protocol):
@@ -333,7 +218,7 @@ class Client(asyncio.Protocol):
             self._ended = False
 
     def _free(self) -> bool:
-        return not (self._busy or self._closed or self.proxy.holding) and self._connected
+        return not (self._busy or self._closed or self.proxy.sections.closed) and self._connected
 
     def _throttle(self) -> None:
         """Stop reading from a client that sends faster than it is served."""
@@ -370,6 +255,7 @@ class Client(asyncio.Protocol):
         if len(self._buffer) > HIGH_WATER or self._transaction is not None:
             return False
         reader = self._reader
+        special = self.proxy.link.special
         request = None
         try:
             reader.feed(self._buffer)
@@ -380,7 +266,7 @@ class Client(asyncio.Protocol):
                     break
                 if request is not None:
                     name = request[0].upper()
-                    if name in WATCHED or name.startswith(b"RG."):
+                    if name in WATCHED or name in special or name.startswith(b"RG."):
                         break
                 request = following
             else:
@@ -398,7 +284,7 @@ class Client(asyncio.Protocol):
         if not words or len(self._buffer) < KEEP or self._transaction is not None:
             return False
         name = words[0].upper()
-        if name in WATCHED or name.startswith(b"RG."):
+        if name in WATCHED or name in self.proxy.link.special or name.startswith(b"RG."):
             return False
         self._passage = Passage(self._buffer, 0)
         self._forward(self._passage.taken)
@@ -412,16 +298,21 @@ class Client(asyncio.Protocol):
     def _request(self, words: list[bytes], end: int) -> None:
         """One request, which may concern Gears."""
         name = words[0].upper() if words else b""
-        if name in GEARS:
+        watch = self.proxy.link.watch
+        if name in GEARS or watch.hooked(name, words):
             del self._buffer[:end]
             if self._transaction is not None:
                 self.redis.transport.write(self._transaction.placeholder(words))
             else:
                 self._start(self._gears(name, words))
-        elif name == b"EXEC" and self._transaction is not None and self._transaction.calls:
+        elif name == b"EXEC" and self._transaction is not None and self._special(self._transaction):
             del self._buffer[:end]
             self._start(self._execute(self._transaction))
             self._transaction = None
+        elif name in watch.exclusive and self._transaction is None and not self._apart(name):
+            request = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            self._start(self._alone(request, "", words))
         elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
             request = bytes(self._buffer[:end])
             del self._buffer[:end]
@@ -430,6 +321,8 @@ class Client(asyncio.Protocol):
             else:
                 self._start(self._modules(request))
         else:
+            if self._transaction is not None:
+                self._transaction.names.append(name)
             self._note(name, words)
             self._forward(end)
             if name in BLOCKING:  # nobody waits for it
@@ -454,6 +347,16 @@ class Client(asyncio.Protocol):
             self._subscribed = False
         elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
             self._silent = words[2].upper() != b"ON"
+
+    def _apart(self, name: bytes) -> bool:
+        """Whether the proxy cannot know when a command has ended."""
+        return self._silent or self._subscribed or name in BLOCKING
+
+    def _special(self, transaction: Transaction) -> bool:
+        """Whether functions have to do with a transaction."""
+        return bool(transaction.calls) or (
+            not self._silent and not self.proxy.link.watch.exclusive.isdisjoint(transaction.names)
+        )
 
     # -- Gears ----------------------------------------------------------------------------------
 
@@ -485,7 +388,7 @@ class Client(asyncio.Protocol):
         if self._silent or self._closed or not self._connected:
             return
         try:
-            before = await self.redis.mark(collect=False)
+            before = await self.redis.exchange()
         except ConnectionError:
             return
         self.in_flight = False
@@ -495,7 +398,34 @@ class Client(asyncio.Protocol):
         refusal = await self._probe(name)
         if refusal:
             return refusal
-        return await self.proxy.link.call(self.number, self._flags, words)
+        return await self._call(name, self._flags, words)
+
+    async def _call(self, name: bytes, flags: str, words: list[bytes]) -> bytes:
+        kind = "CALL" if name in GEARS else "HOOK"
+        return await self.proxy.link.call(self.number, flags, words, kind)
+
+    async def _alone(self, request: bytes, flags: str, words: Sequence[bytes]) -> bytes:
+        """Carry a command out, and let functions do what they make of it, before anything else.
+
+        Args:
+            request: The command as it goes to Redis.
+            flags: ``m`` for a transaction.
+            words: The command; for a transaction the names of its commands.
+
+        Returns:
+            The reply.
+        """
+        sections = self.proxy.sections
+        await sections.begin()
+        try:
+            if self.in_flight and "m" not in flags:  # a marker would spoil the transaction
+                await self.mark()
+            reply = await self.redis.exchange(request, collect=True)
+            section = await self.proxy.link.sync(self.number, self._flags + flags, words)
+        finally:
+            sections.end()
+        other = await section.reply
+        return reply if other is None else other
 
     async def _probe(self, name: bytes) -> bytes:
         """Redis's refusal, if it would not let this connection do such a thing."""
@@ -505,8 +435,9 @@ class Client(asyncio.Protocol):
             if self.in_flight:
                 await self.mark()
             return b""
-        self.redis.transport.write(PROBE)
-        before = await self.redis.mark(False, not self._allowed and not self._subscribed)
+        before = await self.redis.exchange(
+            PROBE, hello=not self._allowed and not self._subscribed
+        )
         self.in_flight = False
         start = before.rfind(b"\r\n", 0, len(before) - 2) + 2 if b"\r\n" in before[:-2] else 0
         self.transport.write(before[:start])
@@ -524,22 +455,26 @@ class Client(asyncio.Protocol):
     async def _modules(self, request: bytes) -> bytes:
         """MODULE LIST, with Gears among the modules."""
         await self.mark()
-        self.redis.transport.write(request)
-        return with_module(await self.redis.mark(collect=True), self._resp3)
+        return with_module(await self.redis.exchange(request, collect=True), self._resp3)
 
     async def _execute(self, transaction: Transaction) -> bytes:
-        """EXEC of a transaction with Gears commands in it."""
-        runs_code = next((name for name in transaction.names if name in RUNS_CODE), None)
-        self.redis.transport.write(command([b"EXEC"]))
-        reply = await self.redis.mark(collect=True)
+        """EXEC of a transaction with which functions have to do."""
+        calls = transaction.calls
+        runs_code = next((name for name in transaction.called if name in RUNS_CODE), None)
+        request = command([b"EXEC"])
+        if self.proxy.link.watch.exclusive.isdisjoint(transaction.names) or self._silent:
+            reply = await self.redis.exchange(request, collect=True)
+        else:
+            reply = await self._alone(request, "m", transaction.names)
         self.in_flight = False
+        if not calls:
+            return reply
         if runs_code is not None:
             refusal = await self._probe(runs_code)
             if refusal:
-                return transaction.fill(reply, [refusal] * len(transaction.calls))
+                return transaction.fill(reply, [refusal] * len(calls))
         replies = []
         if transaction.done(reply):
-            for words in transaction.calls:
-                flags = self._flags + "m"
-                replies.append(await self.proxy.link.call(self.number, flags, words))
+            for name, words in zip(transaction.called, calls):
+                replies.append(await self._call(name, self._flags + "m", words))
         return transaction.fill(reply, replies)

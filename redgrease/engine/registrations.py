@@ -1,59 +1,332 @@
-"""Registrations of functions for events.  Not in this version: the place where they will live."""
+"""Registrations: functions that wait for something, what all kinds of them share, and their list.
+
+A script's registrations are checked one by one, as it makes them, and begin to act together when
+it has ended well.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .errors import GearsError
+from .context import Context, entered
+from .errors import GearsError, error_text
+from .executions import Execution, Kept, Plan
+from .pool import Lane
+from .readers import Reader
 from .steps import Step
 
 if TYPE_CHECKING:
-    from .context import Context
     from .core import Engine
+    from .sessions import Session
 
-UNKNOWN = "execution is not registered"
+SYNC, ASYNC, LOCAL = "sync", "async", "async_local"
+_log = logging.getLogger("redgrease.engine")
 
 
-class Registrations:
-    """All registrations of the server.
+class Command:
+    """A client's command, and what functions that are linked to it do to its reply.
 
     Args:
-        engine: The engine whose pool runs them.
+        words: The command and its arguments.
+        names: Names of all commands that it stands for: those of a transaction, or its own.
+        linked: Whether the client waits for the functions, and they may override the reply.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, words: list[bytes], names: frozenset[str], linked: bool = True) -> None:
+        self.words, self.names, self.linked = words, names, linked
+        self.reply: Any = None
+        self.overridden = False
+        self._lock = threading.Lock()
+        self._pending = 1
+        self._done: Callable[[], None] | None = None
 
-    def __len__(self) -> int:
-        return 0
+    def take(self) -> None:
+        """One more function has to end before the client gets its reply."""
+        with self._lock:
+            self._pending += 1
 
-    def add(
-        self,
-        context: Context,
-        reader: str,
-        description: str | None,
-        steps: tuple[Step, ...],
-        argument: Any,
-        options: dict[str, Any],
-    ) -> str:
-        """Note a registration that a script makes; it counts when the whole script succeeds.
+    def drop(self) -> None:
+        """One of them has ended."""
+        with self._lock:
+            self._pending -= 1
+            done = self._done if not self._pending else None
+        if done is not None:
+            done()
+
+    def finish(self, done: Callable[[], None]) -> bool:
+        """No function will be added.
+
+        Args:
+            done: Called later, when all have ended; not called if they have ended already.
+
+        Returns:
+            Whether all have ended.
+        """
+        with self._lock:
+            self._pending -= 1
+            self._done = done
+            return not self._pending
+
+    def override(self, reply: Any) -> None:
+        """Set another reply.
 
         Raises:
-            GearsError: Always, in this version.
+            GearsError: It has been set already.
         """
-        raise GearsError("this server cannot register functions yet, only run them")
+        with self._lock:
+            if self.overridden:
+                raise GearsError("Can only override reply once")
+            self.overridden, self.reply = True, reply
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a key.
+
+    Attributes:
+        name: What, as in key-space notifications.
+        key: The key's name.
+        command: The client's command that caused it, if it came through the proxy.
+    """
+
+    name: str
+    key: bytes
+    command: Command | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a script asked for: all that is needed to make the registration again.
+
+    Attributes:
+        id: The registration's ID.
+        reader: Name of the reader.
+        description: Free text.
+        steps: The steps of the function.
+        mode: ``sync``, ``async`` or ``async_local``.
+        options: The reader's own arguments, checked and complete; plain data.
+        on_registered: Called when the registration begins to act.
+    """
+
+    id: str
+    reader: str
+    description: str | None
+    steps: tuple[Step, ...]
+    mode: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    on_registered: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Watches:
+    """Which of the clients' commands concern a registration before they are answered.
+
+    Attributes:
+        writes: Whether all commands that may change keys do.
+        reads: Whether all commands that may look for keys do, too.
+        commands: Names of commands that do.
+        hook: Name of the command that it stands before.
+        prefix: The prefix of the keys that the hook is for; None for all commands of the name.
+        keys: Where that command has its keys: first, last, step.
+    """
+
+    writes: bool = False
+    reads: bool = False
+    commands: frozenset[str] = frozenset()
+    hook: str | None = None
+    prefix: str | None = None
+    keys: tuple[int, int, int] = (0, 0, 0)
+
+
+@dataclass
+class Statistics:
+    """What has become of a registration's executions."""
+
+    triggered: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    aborted: int = 0
+    last_ms: int = 0
+    total_ms: int = 0
+    last_error: str | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def started(self) -> None:
+        """One is going to run."""
+        with self.lock:
+            self.triggered += 1
+
+    def ended(self, execution: Execution) -> None:
+        """One has ended, one way or another."""
+        with self.lock:
+            if execution.status == "aborted":
+                self.aborted += 1
+            elif execution.errors:
+                self.failed += 1
+                self.last_error = execution.errors[0]
+            else:
+                self.succeeded += 1
+                self.last_error = None
+            self.last_ms = execution.duration_ms
+            self.total_ms += self.last_ms
+
+    def cancelled(self) -> None:
+        """One that was counted could not be started."""
+        with self.lock:
+            self.aborted += 1
+
+    def clear(self) -> None:
+        """Begin anew; what has not ended yet stays counted."""
+        with self.lock:
+            self.triggered -= self.succeeded + self.failed + self.aborted
+            self.succeeded = self.failed = self.aborted = self.last_ms = self.total_ms = 0
+            self.last_error = None
+
+    def counters(self) -> list[Any]:
+        """The counters and durations, as RG.DUMPREGISTRATIONS shows them."""
+        ended = self.succeeded + self.failed + self.aborted
+        return [
+            *("numTriggered", self.triggered, "numSuccess", self.succeeded),
+            *("numFailures", self.failed, "numAborted", self.aborted),
+            *("lastRunDurationMS", self.last_ms, "totalRunDurationMS", self.total_ms),
+            *("avgRunDurationMS", self.total_ms / ended if ended else 0.0),
+        ]
+
+
+class Registration:
+    """A function that is registered for something; the kinds are subclasses.
+
+    Args:
+        engine: The engine.
+        session: The session of the script.
+        request: What the script asked for.
+    """
+
+    takes_events: ClassVar[bool] = False
+    """Whether :meth:`on_event` is to be called for key-space events."""
+
+    def __init__(self, engine: Engine, session: Session, request: Request) -> None:
+        self.engine, self.session, self.request = engine, session, request
+        self.stats = Statistics()
+        self.lane = Lane(engine.pool)
+        self.active = False
+        self.plan = Plan(session, Reader(request.reader), request.steps)
+        self.kept = Kept(engine)
+        self._waiting: dict[str, Execution] = {}
+
+    @property
+    def id(self) -> str:
+        """Its ID."""
+        return self.request.id
+
+    @property
+    def mode(self) -> str:
+        """``sync``, ``async`` or ``async_local``."""
+        return self.request.mode
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def activate(self) -> None:
+        """Begin to act."""
+        self.active = True
+
+    def announce(self) -> None:
+        """Call ``onRegistered``; its errors are logged."""
+        function = self.request.on_registered
+        if function is None:
+            return
+        try:
+            with entered(Context(self.session)):
+                function()
+        except BaseException as error:
+            _log.warning("onRegistered of %s failed: %s", self.id, error_text(error, True))
+
+    def deactivate(self, abort_pending: bool = False) -> None:
+        """End to act.
+
+        Args:
+            abort_pending: Whether executions that have not begun are aborted.
+        """
+        self.active = False
+        if abort_pending:
+            for execution in list(self._waiting.values()):
+                if execution.status == "created":
+                    execution.abort()
+        self.kept.drop_all()
+
+    # -- events and executions ------------------------------------------------------------------
+
+    def on_event(self, event: Event) -> None:
+        """Something has happened to a key.
+
+        Args:
+            event: What, and who did it.
+        """
+
+    def watches(self) -> Watches:
+        """What the proxy must treat specially for this one."""
+        return Watches()
+
+    def create(
+        self,
+        records: Callable[[], Iterable[Any]],
+        done: Callable[[Execution], None] | None = None,
+        keep: bool = True,
+    ) -> Execution:
+        """Make an execution of the function, counted and listed, which is not running yet.
+
+        Args:
+            records: Called in the execution's thread; gives what it works on.
+            done: Called when it has ended, after it has been counted.
+            keep: Whether it stays in the list of executions afterwards.
+        """
+        execution = self.engine.executions.create(self.plan, registered=True, records=records)
+        self.stats.started()
+        self._waiting[execution.id] = execution
+
+        def ended(execution: Execution) -> None:
+            self._waiting.pop(execution.id, None)
+            self.stats.ended(execution)
+            if not keep or not self.active:
+                self.engine.executions.drop(execution.id)
+            else:
+                self.kept.ended(execution)
+
+        execution.when_done(ended)
+        if done is not None:
+            execution.when_done(done)
+        return execution
+
+    # -- description ----------------------------------------------------------------------------
+
+    def data(self) -> list[Any]:
+        """The reader's own part of :meth:`dump`, ``RegistrationData``."""
+        return ["mode", self.mode, *self.stats.counters(), "lastError", self.stats.last_error]
 
     def dump(self) -> list[Any]:
-        """The reply to RG.DUMPREGISTRATIONS."""
-        return []
+        """Its entry in the reply to RG.DUMPREGISTRATIONS."""
+        from .sessions import private_data
 
-    def remove(self, registration: str, abort_pending: bool) -> None:
-        """Unregister one.
+        return [
+            *("id", self.id, "reader", self.request.reader, "desc", self.request.description),
+            *("RegistrationData", self.data(), "PD", private_data(self.session)),
+            *("ExecutionThreadPool", "DefaultPool"),
+        ]
 
-        Raises:
-            KeyError: There is none of this ID.
-        """
-        raise KeyError(registration)
 
-    def clear_statistics(self) -> None:
-        """Set the counters of all to zero."""
+def take_mode(options: dict[str, Any]) -> str:
+    """The mode that a script asked for.
+
+    Raises:
+        GearsError: There is no such mode.
+    """
+    mode = options.get("mode", ASYNC)
+    if not isinstance(mode, str):
+        raise GearsError("execution mode must be a string")
+    if mode not in (SYNC, ASYNC, LOCAL):
+        raise GearsError("unknown execution mode")
+    return mode

@@ -1,4 +1,4 @@
-"""Scripts: their sessions, and the one thread on which their bodies run."""
+"""Scripts: their options, and the one thread on which their bodies run."""
 
 from __future__ import annotations
 
@@ -12,35 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from .context import Context, entered
 from .errors import error_text
+from .executions import SHARD_ID
 from .replies import OK, Error, results_and_errors
+from .sessions import OptionError, Options, Session, Sessions
 
 if TYPE_CHECKING:
     from .core import Engine
     from .executions import Execution, Plan
+    from .registrations import Registration
+
+__all__ = ["Background", "OptionError", "Options", "ScriptRun", "Scripts", "Session", "Sessions"]
 
 BAD_ID = "ID must be compose of: ['A'-'Z' | 'a'-'z' | '0' - '9' | '-' | '_']"
 _ID = re.compile(r"[A-Za-z0-9_-]*\Z")
 SCRIPT_FILE = "<string>"
-
-
-@dataclass
-class Session:
-    """What the functions of one script share.
-
-    Attributes:
-        id: Its name.
-        description: Free text.
-        globals: The script's global names.
-        requirements: Names of the packages it asked for.
-        registrations: IDs of its registrations; a session lives as long as it has any.
-    """
-
-    id: str
-    description: str | None = None
-    globals: dict[str, Any] = field(default_factory=dict)
-    requirements: tuple[str, ...] = ()
-    registrations: list[str] = field(default_factory=list)
-    dead: bool = False
 
 
 @dataclass
@@ -49,23 +34,8 @@ class ScriptRun:
 
     session: Session
     plan: Plan | None = None
-
-
-@dataclass(frozen=True)
-class Options:
-    """The options of RG.PYEXECUTE."""
-
-    id: str | None = None
-    description: str | None = None
-    upgrade: bool = False
-    replace_with: str | None = None
-    unblocking: bool = False
-    force_reinstall: bool = False
-    requirements: tuple[str, ...] = ()
-
-
-class OptionError(Exception):
-    """The options of a command are wrong; the message is the reply."""
+    replaces: Session | None = None
+    registrations: list[Registration] = field(default_factory=list)
 
 
 def parse_options(words: list[str]) -> Options:
@@ -100,36 +70,6 @@ def parse_options(words: list[str]) -> Options:
     if not _ID.match(chosen.get("id", "")):
         raise OptionError(BAD_ID)
     return Options(**chosen)
-
-
-class Sessions:
-    """The sessions that have registrations."""
-
-    def __init__(self) -> None:
-        self._linked: dict[str, Session] = {}
-
-    def check(self, options: Options) -> None:
-        """See whether a session with these options may be made.
-
-        Raises:
-            OptionError: It may not.
-        """
-        ident, old = options.id, options.replace_with
-        if ident is not None and ident in self._linked and not options.upgrade:
-            if old is None:
-                raise OptionError(f"Session {ident} already exists")
-            if old != ident:
-                raise OptionError(f"Can not replace an existing session {old} with {ident}")
-        if old is not None and old not in self._linked:
-            raise OptionError(f"Can not replace with {old}, session does not exists.")
-
-    def get(self, ident: str) -> Session | None:
-        """The session of this name."""
-        return self._linked.get(ident)
-
-    def all(self) -> list[Session]:
-        """All of them."""
-        return list(self._linked.values())
 
 
 class Scripts:
@@ -190,7 +130,9 @@ class Scripts:
         session.globals["__name__"] = "not_main"
         if "loop" not in session.globals:
             session.globals["loop"] = self._engine.loop_name()
-        run = ScriptRun(session)
+        old = options.replace_with if options.replace_with is not None else options.id
+        replaced = self._engine.sessions.get(old) if old is not None else None
+        run = ScriptRun(session, replaces=replaced)
         try:
             # As a C string, which is what the original has: up to the first NUL.
             code = compile(source.partition(b"\0")[0], SCRIPT_FILE, "exec", dont_inherit=True)
@@ -199,6 +141,9 @@ class Scripts:
         except BaseException as error:
             full = bool(self._engine.settings["PythonAttemptTraceback"])
             answer(Error(error_text(error, full, frameless=True)))
+            return
+        if run.registrations:
+            self._commit(run, answer)
             return
         if run.plan is None:
             answer(OK)
@@ -209,6 +154,18 @@ class Scripts:
         else:
             execution.when_done(lambda done: self._report(done, answer, resp3))
         self._engine.pool.submit(execution.run)
+
+    def _commit(self, run: ScriptRun, answer: Callable[[Any], None]) -> None:
+        """Let the script's registrations act; the result of a run is not told in that case."""
+        try:
+            self._engine.registrations.commit(run.session, run.registrations, run.replaces)
+        except Exception as error:
+            answer([Error(f"-ERR shard-{SHARD_ID}: {error}")])
+            return
+        self._engine.executions.skip()  # on the original, an execution does it
+        answer(OK)
+        if run.plan is not None:
+            self._engine.pool.submit(self._engine.executions.create(run.plan).run)
 
     def _report(self, execution: Execution, answer: Callable[[Any], None], resp3: bool) -> None:
         """Answer with the results, and forget the execution."""

@@ -20,11 +20,13 @@ class Transaction:
 
     def __init__(self) -> None:
         self.calls: list[list[bytes]] = []
+        self.names: list[bytes] = []
+        """Names of the commands that Redis itself has queued."""
         self._tokens: list[bytes] = []
 
     @property
-    def names(self) -> list[bytes]:
-        """The commands' names."""
+    def called(self) -> list[bytes]:
+        """The names of those that are for Gears."""
         return [words[0].upper() for words in self.calls]
 
     def placeholder(self, words: list[bytes]) -> bytes:

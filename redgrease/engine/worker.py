@@ -101,6 +101,19 @@ class Link:
         """Have it go on with them."""
         self.send("RELEASE", token)
 
+    def watch(self, what: dict[str, Any]) -> None:
+        """Say which commands concern registrations, see ``exclusive``."""
+        self.send("WATCH", json.dumps(what))
+
+    def ask_turn(self) -> None:
+        """Ask for a section of the worker's own."""
+        self.send("EVENTS")
+
+    def done(self, ident: str, how: str, data: bytes = b"") -> None:
+        """End a section: ``""`` lets the command's reply go, ``"="`` sends another, ``"~"`` keeps
+        it back until this is called again."""
+        self.send("DONE", ident, how, data)
+
     def serve(self, engine: Engine) -> None:
         """Read frames and act on them until the proxy closes the link."""
         reader = hiredis.Reader()
@@ -134,6 +147,16 @@ class Link:
                 _log.exception("%r failed", words[0])
                 text = f"-ERR the Gears worker failed: {type(error).__name__}\r\n"
                 self.send("REPLY", ident, text)
+        elif kind == b"SYNC":
+            engine.sync(frame[1].decode(), frame[2], frame[3].decode(), frame[4:])
+        elif kind == b"HOOK":
+            ident, flags, words = frame[1], frame[3], frame[4:]
+            engine.dispatcher.hook(
+                words,
+                lambda reply: self.send("REPLY", ident, reply),
+                resp3=b"3" in flags,
+                multi=b"m" in flags,
+            )
         elif kind == b"HELD":
             held = self._held.get(frame[1])
             if held is not None:
@@ -169,8 +192,7 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
         options.redis,
         getattr(options, "dir", None),
         getattr(options, "config", None),
-        link.hold,
-        link.release,
+        link,
         own_process,
         _give_up,
     )
@@ -186,8 +208,9 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
                 _exit(0)
 
     try:
-        link.send("READY")
         threading.Thread(target=serve, name="redgrease-link", daemon=True).start()
+        engine.start()
+        link.send("READY")
         engine.scripts.serve()
     finally:
         link.close()

@@ -38,7 +38,8 @@ def refusal(worker, script):
         ("run('*', readValue='x')", "readValue value is not boolean"),
         ("run(mode=5)", "execution mode must be a string"),
         ("run(mode='sync')", "unknown execution mode"),
-        ("register()", "this server cannot register functions yet, only run them"),
+        ("register(5)", "regex argument must be a string"),
+        ("register(mode='x')", "unknown execution mode"),
     ],
 )
 def test_wrong_arguments(worker, chain, text):

@@ -401,6 +401,6 @@ def test_the_time_of_steps_is_measured():
 
 def test_generated_code_can_be_read():
     source = Pipeline([Step("map", (text,)), Step("filter", (text,)), Step("count")]).source
-    assert "r = map_0(r)" in source
+    assert "x = map_0(r)" in source
     assert "keep = filter_1(r)" in source
     assert "n += 1" in source

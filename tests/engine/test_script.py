@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from redgrease.engine.requirements import satisfied
-from redgrease.engine.script import OptionError, Options, Session, Sessions, parse_options
+from redgrease.engine.script import OptionError, Options, parse_options
 
 pytest_plugins = ["worker_fixtures"]
 
@@ -34,21 +34,6 @@ def test_options():
 def test_wrong_options(words, text):
     with pytest.raises(OptionError, match=text):
         parse_options(words)
-
-
-def test_rules_of_sessions():
-    sessions = Sessions()
-    sessions._linked["old"] = Session("old")
-    sessions.check(Options("new"))
-    sessions.check(Options("old", upgrade=True))
-    sessions.check(Options(replace_with="old"))
-    for options, text in (
-        (Options("old"), "Session old already exists"),
-        (Options(replace_with="none"), "Can not replace with none, session does not exists."),
-    ):
-        with pytest.raises(OptionError) as raised:
-            sessions.check(options)
-        assert str(raised.value) == text
 
 
 def lines(worker, script):

@@ -1,0 +1,318 @@
+"""Events: takes them from Redis to the registrations, in the order and at the time that is right.
+
+Functions of mode ``sync`` run while nobody else does anything.  After a client's command that may
+concern them the proxy keeps all clients back (a *section*) until this class has handled the
+command's events.  What functions themselves write is handled before ``execute()`` returns, while
+the thread keeps everybody out.  What happens by itself (keys expire, blocked commands go on,
+clients talk to Redis directly) is handled in a section that the worker asks for.
+
+Where no registration is ``sync`` or linked to commands, none of that is needed: events are handed
+on as they come.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .commands_info import CommandInfo
+from .context import current
+from .executions import Execution
+from .notifications import Notifications
+from .registrations import Command, Event, Registration, Watches
+from .replies import record
+from .serial import Serial
+
+if TYPE_CHECKING:
+    from .core import Engine
+
+WRITING_SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL", "EXEC"})
+PATIENCE = 1.0
+"""Seconds for which a command waits, at most, for events that may still be on their way."""
+_log = logging.getLogger("redgrease.engine")
+
+
+class _Round:
+    """Events that are being handled, and what to do afterwards.
+
+    The thread that handles them may be replaced by another when a function begins to wait.
+    """
+
+    def __init__(self, events: Sequence[Event], finished: Callable[[], None] | None) -> None:
+        self.todo: deque[tuple[Registration, Event]] = deque()
+        self.events = events
+        self.finished = finished
+        self.thread = threading.get_ident()
+
+
+class Events:
+    """Hands events on to registrations.
+
+    Args:
+        engine: The engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.notifications = Notifications(engine.keyspace.address, self._arrived, self._regained)
+        self._serial = Serial("redgrease-sync")
+        self._registrations: tuple[Registration, ...] = ()
+        self._plain = threading.Lock()
+        self._asked = False
+        self.sync = False
+        """Whether there are registrations for which clients have to wait."""
+        self._table: dict[str, CommandInfo] = {}
+        self._writes: dict[str, bool] = {}
+        self._local = threading.local()
+
+    def close(self) -> None:
+        """End the threads."""
+        self.notifications.close()
+        self._serial.close()
+
+    # -- registrations --------------------------------------------------------------------------
+
+    def update(self, registrations: Sequence[Registration]) -> None:
+        """Say which registrations there are; events from before are not for new ones.
+
+        Raises:
+            Disconnected: Redis cannot be reached.
+        """
+        taking = tuple(one for one in registrations if one.takes_events)
+        if taking:
+            self.notifications.start()
+            self.settle()
+        wanted: set[str] = set()
+        hooks: dict[str, tuple[list[int], list[str] | None]] = {}
+        for registration in registrations:
+            watches = registration.watches()
+            wanted |= watches.commands
+            if watches.writes or watches.reads:
+                wanted |= self._raising(watches.reads)
+            if watches.hook is not None:
+                _add_hook(hooks, watches)
+        self._registrations = taking
+        self.sync = bool(wanted)
+        self.notifications.hurried = not self.sync
+        if self._engine.link is not None:
+            self._engine.link.watch({"exclusive": sorted(wanted), "hooks": hooks})
+
+    def _raising(self, reads: bool) -> set[str]:
+        """Names of the commands that may raise events."""
+        if not self._table:
+            self._table = CommandInfo.all(self._engine.keyspace)
+        found = {name for name, info in self._table.items() if info.writes or name in WRITING_SCRIPTS}
+        if reads:
+            found |= {name for name, info in self._table.items() if info.keyed}
+        return found
+
+    def _regained(self) -> None:
+        for registration in self._registrations:
+            rescan = getattr(registration, "rescan", None)
+            if rescan is not None:
+                rescan()
+
+    # -- events come ----------------------------------------------------------------------------
+
+    def _arrived(self) -> None:
+        """There are events which no command's section has taken."""
+        if not self._registrations:
+            self.notifications.queue.clear()
+        elif not self.sync:
+            self._hand_on()
+        elif self._engine.link is None:
+            self._serial.submit(lambda: self._run_section(None, None))
+        elif not self._asked:
+            self._asked = True
+            self._engine.link.ask_turn()
+
+    def _hand_on(self) -> None:
+        """Hand on what there is to registrations none of which is sync."""
+        with self._plain:
+            for event in self._take(None):
+                for registration in self._registrations:
+                    if registration.active:
+                        registration.on_event(event)
+
+    def _take(self, command: Command | None) -> list[Event]:
+        queue, taken = self.notifications.queue, []
+        while queue:
+            name, key = queue.popleft()
+            taken.append(Event(name, key, command))
+        return taken
+
+    def settle(self) -> None:
+        """Hand on all that has happened so far, as far as that is possible at once."""
+        if not self.notifications.started:
+            return
+        self.notifications.settle(PATIENCE)
+        if not self.sync:
+            self._hand_on()
+
+    # -- sections -------------------------------------------------------------------------------
+
+    def on_sync(self, ident: str, flags: str, words: list[bytes]) -> None:
+        """The proxy has carried out a command and keeps everybody back.
+
+        Args:
+            ident: What the answer refers to.
+            flags: Those of the connection; ``m`` for a transaction.
+            words: The command; the names of all, for a transaction; empty for a turn of our own.
+        """
+        resp3, multi = "3" in flags, "m" in flags
+        command = None
+        if words:
+            names = words if multi else words[:1]
+            texts = frozenset(name.decode("latin-1").upper() for name in names)
+            command = Command(words, texts, linked=not multi)
+        else:
+            self._asked = False
+        link = self._engine.link
+        assert link is not None
+
+        def report(how: str = "") -> None:
+            if command is None or not command.overridden:
+                link.done(ident, how)
+            else:
+                link.done(ident, "=", record(command.reply, resp3))
+
+        def ended() -> None:
+            if command is None or command.finish(report):
+                report()
+            else:
+                link.done(ident, "~")
+
+        self._serial.submit(lambda: self._run_section(command, ended))
+
+    def _run_section(self, command: Command | None, ended: Callable[[], None] | None) -> None:
+        keyspace = self._engine.keyspace
+        keyspace.begin_section()
+
+        def finished() -> None:
+            keyspace.end_section()
+            if ended is not None:
+                ended()
+
+        self.notifications.settle(PATIENCE)
+        self._handle(_Round(self._take(command), finished))
+
+    def _handle(self, round_: _Round) -> None:
+        """Hand the events of a round on, one after the other."""
+        for event in round_.events:
+            for registration in self._registrations:
+                round_.todo.append((registration, event))
+        self._go_on(round_)
+
+    def _go_on(self, round_: _Round) -> None:
+        before = getattr(self._local, "round", None)
+        self._local.round = round_
+        try:
+            while round_.todo:
+                registration, event = round_.todo.popleft()
+                if registration.active:
+                    try:
+                        registration.on_event(event)
+                    except Exception:
+                        _log.exception("registration %s could not handle an event", registration.id)
+                if round_.thread != threading.get_ident():
+                    return  # another thread has gone on
+        finally:
+            self._local.round = before
+        if round_.finished is not None:
+            round_.finished()
+
+    def _suspend(self, round_: _Round) -> Callable[[], None] | None:
+        """A function of a round is going to wait: let the others go on."""
+        keyspace = self._engine.keyspace
+        if round_.finished is None:  # within execute() of another function
+            return keyspace.suspend()
+
+        def follow(thread: int) -> None:
+            round_.thread = thread
+            keyspace.gate.pass_on(thread)
+
+        self._serial.hand_over(lambda: self._go_on(round_), follow)
+        return None
+
+    def run_sync(self, execution: Execution, event: Event | None) -> None:
+        """Run the execution of a sync registration in the current thread.
+
+        Args:
+            execution: The execution.
+            event: The event for which it runs.
+        """
+        round_ = getattr(self._local, "round", None)
+        command = event.command if event is not None else None
+        linked = command if command is not None and command.linked else None
+        execution.surroundings = {
+            "silent": True,
+            "command": linked,
+            "may_wait": command is None or command.linked,
+            "suspend": self._suspender(round_),
+        }
+        if linked is not None:
+            linked.take()
+            execution.when_done(lambda done: linked.drop())
+        execution.run()
+
+    def _suspender(self, round_: _Round | None) -> Callable[[], Callable[[], None] | None]:
+        def suspend() -> Callable[[], None] | None:
+            context = current()
+            if context is not None:
+                context.silent, context.suspend = False, None
+            if round_ is not None and round_.thread == threading.get_ident():
+                return self._suspend(round_)
+            return self._engine.keyspace.suspend() if self._engine.keyspace.locked else None
+
+        return suspend
+
+    # -- what functions do ----------------------------------------------------------------------
+
+    def around(self, words: Sequence[bytes]) -> Any:
+        """Run a command of a function, and handle its events before it returns.
+
+        Args:
+            words: The command and its arguments.
+
+        Returns:
+            The reply, see :meth:`keyspace.Keyspace.execute`.
+        """
+        keyspace = self._engine.keyspace
+        if not self.sync or not self._may_write(words):
+            return keyspace.execute(words)
+        context = current()
+        keyspace.lock()
+        try:
+            try:
+                return keyspace.execute(words)
+            finally:
+                self.notifications.settle(PATIENCE)
+                if context is not None and context.silent:
+                    # Redis raises no events within the handling of an event.
+                    self.notifications.queue.clear()
+                else:
+                    self._handle(_Round(self._take(None), None))
+        finally:
+            keyspace.unlock()
+
+    def _may_write(self, words: Sequence[bytes]) -> bool:
+        name = words[0].decode("latin-1").upper()
+        known = self._writes.get(name)
+        if known is None:
+            info = CommandInfo.of(self._engine.keyspace, name)
+            known = name in WRITING_SCRIPTS or (info is not None and (info.writes or info.keyed))
+            self._writes[name] = known
+        return known
+
+
+def _add_hook(hooks: dict[str, tuple[list[int], list[str] | None]], watches: Watches) -> None:
+    """Add a hook to those of its command; None in place of prefixes means all keys."""
+    assert watches.hook is not None
+    prefixes = None if watches.prefix is None else [watches.prefix]
+    if watches.hook in hooks:
+        _, others = hooks[watches.hook]
+        prefixes = None if others is None or prefixes is None else others + prefixes
+    hooks[watches.hook] = (list(watches.keys), prefixes)

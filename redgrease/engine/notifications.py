@@ -1,0 +1,203 @@
+"""Key-space notifications: a connection of the worker's on which Redis tells what happens to keys."""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+
+from .connection import Address, Connection, Disconnected, ErrorReply
+
+WANTED = "EAm"
+"""Which notifications are needed: the channel of events, all classes, and misses."""
+CHANNELS = b"__keyevent@*__:*"
+QUIET_SECONDS = 0.004
+"""How long events wait for the command that caused them to be reported by the proxy."""
+_CHUNK = 1 << 16
+_log = logging.getLogger("redgrease.engine")
+
+
+class Notifications:
+    """Receives the events of all databases, in order, into :attr:`queue`.
+
+    Args:
+        address: Where Redis is.
+        arrived: Called, from the receiving thread, when there are events that nobody has taken.
+        regained: Called when the connection is there again after it was lost.
+    """
+
+    def __init__(
+        self, address: Address, arrived: Callable[[], None], regained: Callable[[], None]
+    ) -> None:
+        self._address, self._arrived, self._regained = address, arrived, regained
+        self.queue: deque[tuple[str, bytes]] = deque()
+        """Names of events and of keys."""
+        self.hurried = False
+        """Whether events are reported at once, rather than after a moment."""
+        self._socket: socket.socket | None = None
+        self._sending = threading.Lock()
+        self._marks: dict[bytes, threading.Event] = {}
+        self._number = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether :meth:`start` was called."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Begin to listen; returns when nothing can be missed any more.
+
+        Raises:
+            Disconnected: Redis cannot be reached.
+        """
+        if self._thread is not None:
+            return
+        reader = self._connect()
+        self._thread = threading.Thread(
+            target=self._receive, args=(reader,), name="redgrease-events", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._closed = True
+        self._hang_up()
+
+    # -- the connection -------------------------------------------------------------------------
+
+    def _connect(self) -> Any:
+        connection = Connection(self._address)
+        try:
+            self._switch_on(connection)
+        finally:
+            connection.close()
+        # A connection of its own, which reads what nobody asked for.
+        listening = Connection(self._address)
+        plain = listening.detach()
+        plain.sendall(hiredis.pack_command((b"PSUBSCRIBE", CHANNELS)))
+        reader = hiredis.Reader()
+        while (reply := reader.gets()) is False:
+            chunk = plain.recv(_CHUNK)
+            if not chunk:
+                raise Disconnected("connection to Redis lost")
+            reader.feed(chunk)
+        if isinstance(reply, hiredis.ReplyError):
+            _log.warning("events of keys are not available: %s", reply)
+        self._socket = plain
+        return reader
+
+    @staticmethod
+    def _switch_on(connection: Connection) -> None:
+        """Have Redis send notifications, besides those that somebody else wants."""
+        answer = connection.call((b"CONFIG", b"GET", b"notify-keyspace-events"))
+        flags = answer[1] if type(answer) is list and len(answer) > 1 else ""
+        missing = [
+            flag for flag in WANTED if flag not in flags and not (flag == "A" and _has_all(flags))
+        ]
+        if not missing:
+            return
+        text = flags + "".join(missing)
+        answer = connection.call((b"CONFIG", b"SET", b"notify-keyspace-events", text.encode()))
+        if type(answer) is ErrorReply:
+            _log.warning(
+                "Redis does not let its key-space notifications be switched on (%s); set "
+                "notify-keyspace-events to %s there, or functions see no events",
+                answer,
+                WANTED,
+            )
+
+    def _hang_up(self) -> None:
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            connection.close()
+        for mark in list(self._marks.values()):
+            mark.set()
+
+    def _receive(self, reader: Any) -> None:
+        """Take in what comes, and connect again whenever the connection breaks."""
+        while True:
+            connection = self._socket
+            try:
+                if connection is not None:
+                    self._listen(connection, reader)
+            except (OSError, hiredis.ProtocolError):
+                pass
+            self._hang_up()
+            delay = 0.01
+            while not self._closed:
+                time.sleep(delay)
+                try:
+                    reader = self._connect()
+                    break
+                except (OSError, Disconnected):
+                    delay = min(2 * delay, 0.5)
+            if self._closed:
+                return
+            _log.warning("the connection for events was lost; events meanwhile are lost, too")
+            self._regained()
+
+    def _listen(self, connection: socket.socket, reader: Any) -> None:
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        pending = getattr(connection, "pending", lambda: 0)  # bytes that TLS has in store
+        while True:
+            while (message := reader.gets()) is not False:
+                self._take(message)
+            if self.queue and not pending():
+                if self.hurried or not poll.poll(QUIET_SECONDS * 1000):
+                    if self.queue:
+                        self._arrived()
+            chunk = connection.recv(_CHUNK)
+            if not chunk:
+                return
+            reader.feed(chunk)
+
+    def _take(self, message: Any) -> None:
+        if message[0] == b"pmessage":
+            name = message[2].partition(b"__:")[2]
+            self.queue.append((name.decode("utf-8", "replace"), message[3]))
+        elif message[0] == b"pong":
+            mark = self._marks.get(message[1])
+            if mark is not None:
+                mark.set()
+
+    # -- the present ----------------------------------------------------------------------------
+
+    def settle(self, patience: float | None = None) -> None:
+        """Wait until the events of everything that Redis has done so far are in the queue.
+
+        Args:
+            patience: How long to wait at most, in seconds.
+        """
+        connection = self._socket
+        if connection is None or threading.current_thread() is self._thread:
+            return
+        with self._sending:
+            self._number += 1
+            name = b"%d" % self._number
+            mark = self._marks[name] = threading.Event()
+            try:
+                connection.sendall(hiredis.pack_command((b"PING", name)))
+            except OSError:
+                self._marks.pop(name, None)
+                return
+        mark.wait(patience)
+        self._marks.pop(name, None)
+
+
+def _has_all(flags: str) -> bool:
+    """Whether the flags name all the classes that ``A`` stands for."""
+    return set("g$lshzxetd") <= set(flags)

@@ -1,0 +1,146 @@
+"""Turns at the proxy: times in which one command and what functions make of it happen alone.
+
+A *section* belongs to one client's command, or to the worker's own events: until it has ended, no
+other client's command is sent to Redis.  A *hold* is what functions ask for (``atomic()``).  They
+exclude each other and come one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Which commands concern the worker's registrations.
+
+    Attributes:
+        exclusive: Names of the commands after which functions may have to run at once.
+        hooks: Names of the commands that functions stand before, each with the positions of its
+            keys (first, last, step) and the prefixes that concern them, or None for all keys.
+    """
+
+    exclusive: frozenset[bytes] = frozenset()
+    hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Watch:
+        """Read what the worker sends."""
+        found = json.loads(text)
+        hooks = {}
+        for name, (positions, prefixes) in found["hooks"].items():
+            raw = None if prefixes is None else [prefix.encode() for prefix in prefixes]
+            hooks[name.encode()] = (positions, raw)
+        return cls(frozenset(name.encode() for name in found["exclusive"]), hooks)
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """All commands that need a closer look."""
+        return self.exclusive | self.hooks.keys()
+
+    def hooked(self, name: bytes, words: Sequence[bytes]) -> bool:
+        """Whether a function stands before this very command."""
+        if name not in self.hooks:
+            return False
+        (first, last, step), prefixes = self.hooks[name]
+        if prefixes is None:
+            return True
+        end = (last if last >= 0 else len(words) + last) + 1
+        keys = words[first : min(end, len(words)) : step or 1] if first > 0 else ()
+        return any(key.startswith(prefix) for key in keys for prefix in prefixes)
+
+
+class Sections:
+    """Gives turns, to sections and holds.
+
+    Args:
+        drained: Awaited before a hold is granted: nothing of the clients' is under way any more.
+        granted: Called with a hold that is granted.
+        free: Called when the clients may go on.
+    """
+
+    def __init__(
+        self,
+        drained: Callable[[], Any],
+        granted: Callable[[bytes], None],
+        free: Callable[[], None],
+    ) -> None:
+        self._drained, self._granted, self._free = drained, granted, free
+        self._holds: list[bytes] = []
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the clients' commands are kept back."""
+        return self._busy or bool(self._holds)
+
+    # -- sections -------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Wait for a turn; to be followed by :meth:`end`."""
+        if not self.closed and not self._waiting:
+            self._busy = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self.end()
+            raise
+
+    def end(self) -> None:
+        """End the section: holds come next, then sections, then everybody."""
+        self._busy = False
+        if self._holds:
+            self._grant()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._busy = True
+                turn.set_result(None)
+                return
+        self._free()
+
+    # -- holds ----------------------------------------------------------------------------------
+
+    def hold(self, name: bytes) -> None:
+        """A function asks for everybody to be kept back."""
+        self._holds.append(name)
+        if len(self._holds) == 1 and not self._busy:
+            self._grant()
+
+    def _grant(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._drain(self._holds[0]))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, name: bytes) -> None:
+        await self._drained()
+        if self._holds[:1] == [name]:
+            self._granted(name)
+
+    def release(self, name: bytes) -> None:
+        """It has what it wanted."""
+        if name not in self._holds:
+            return
+        first = self._holds[0] == name
+        self._holds.remove(name)
+        if not first or self._busy:
+            return
+        if self._holds:
+            self._grant()
+        else:
+            self._go_on()

@@ -1,0 +1,611 @@
+"""Functions that are registered for the entries of streams: StreamReader.
+
+Every entry is processed at least once.  Entries are read through a consumer group and stay pending
+there until the function has run; what is pending after a crash, of whichever process, is read
+first.  New entries make themselves known by the event ``xadd``.  These events are only counted;
+what is there is found out by reading, so a lost event or one too many does no harm.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .connection import Disconnected
+from .errors import GearsError
+from .executions import Execution
+from .keys_registration import matches, prefix_of
+from .readers import stream_id
+from .registrations import SYNC, Event, Registration, Statistics, Watches
+from .scheduler import Ticket
+from .stream_group import Entry, Gone, StreamGroup, Unavailable, Words, entries, record
+
+POLICIES = ("continue", "abort", "retry")
+OK, RETRY, ABORTED, PAUSED = "OK", "WAITING_FOR_RETRY_ON_FAILURE", "ABORTED", "PAUSED"
+ROUNDS = 64
+"""Batches of one stream that are processed in a row before the thread is given up."""
+LOOK_AGAIN = 0.05
+"""Seconds that events may take; entries without one after that are old."""
+MIN_DELAY, MAX_DELAY = 0.05, 2.0
+"""Seconds before Redis is asked again after it could not be reached, at first and at most."""
+LARGEST = 2**31
+_LOST = (
+    "connection to Redis lost",
+    "Redis cannot be reached",
+    "LOADING Redis is loading",
+    "the server is shutting down",
+)
+"""Errors of functions that say nothing about the function."""
+_log = logging.getLogger("redgrease.engine")
+
+
+def _number(value: Any, name: str) -> int:
+    if not isinstance(value, int):
+        raise GearsError(f"{name} argument must be a number")
+    return int(value)
+
+
+def stream_options(argument: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the arguments of ``register`` for StreamReader.
+
+    Args:
+        argument: The prefix.
+        options: The keyword arguments, with ``mode``.
+
+    Returns:
+        All that the registration needs to know, as plain data.
+
+    Raises:
+        GearsError: An argument is wrong.
+    """
+    prefix = prefix_of(options, argument)
+    batch = _number(options.get("batch", 1), "batch")
+    if batch < 1:
+        raise GearsError("batch argument must be a positive number")
+    duration = _number(options.get("duration", 0), "duration")
+    policy = options.get("onFailedPolicy", "continue")
+    if not isinstance(policy, str):
+        raise GearsError("onFailedPolicy must be a string (Continue/Abort/Retry)")
+    if policy.lower() not in POLICIES:
+        raise GearsError("onFailedPolicy must be Continue/Abort/Retry")
+    if options.get("mode") == SYNC and policy.lower() != "continue":
+        raise GearsError("ExecutionMode sync can only be combined with OnFailedPolicy Continue")
+    interval = _number(options.get("onFailedRetryInterval", 1), "retryInterval")
+    trim = options.get("trimStream", True)
+    if not isinstance(trim, bool):
+        raise GearsError("pyTrimmStream argument must be a boolean")
+    return {
+        "prefix": prefix,
+        "batch": min(batch, LARGEST),
+        "duration": max(0, duration),
+        "onFailedPolicy": policy.lower(),
+        "onFailedRetryInterval": max(0, interval),
+        "trimStream": trim,
+    }
+
+
+@dataclass
+class StreamStatistics(Statistics):
+    """Besides the usual, how long entries wait from their arrival to their acknowledgement."""
+
+    last_lag_ms: int = 0
+    total_lag_ms: int = 0
+
+    def lagged(self, arrived: float) -> None:
+        """A batch is acknowledged, whose first entry came at this (monotonic) time."""
+        with self.lock:
+            self.last_lag_ms = int((time.monotonic() - arrived) * 1000)
+            self.total_lag_ms += self.last_lag_ms
+
+    def clear(self) -> None:
+        """Begin anew, see the base class."""
+        super().clear()
+        self.last_lag_ms = self.total_lag_ms = 0
+
+    def lags(self) -> list[Any]:
+        """As RG.DUMPREGISTRATIONS shows them."""
+        ended = self.succeeded + self.failed + self.aborted
+        average = self.total_lag_ms / ended if ended else 0.0
+        return ["lastEstimatedLagMS", self.last_lag_ms, "avgEstimatedLagMS", average]
+
+
+class State(enum.Enum):
+    """What is being done about a stream."""
+
+    IDLE = enum.auto()
+    QUEUED = enum.auto()
+    RUNNING = enum.auto()
+    WAITING = enum.auto()
+    """Redis could not be asked; it will be, in a while."""
+
+
+@dataclass(eq=False)
+class Stream:
+    """What a registration knows of one stream.
+
+    Attributes:
+        key: Its name.
+        state: What is being done about it.
+        first: Whether it has not been looked at yet.
+        pending: Whether there may be entries that were delivered but not acknowledged.
+        old: Whether there may be entries for which no event will come.
+        look: Whether to find out about that.
+        arrivals: When the entries came which have not been read yet, as far as events tell.
+        arrived: How many have come so far.
+        done: IDs that still have to be acknowledged.
+        delay: Seconds to wait after the next failure to reach Redis.
+        ticket: When the oldest entry has waited long enough.
+    """
+
+    key: bytes
+    state: State = State.IDLE
+    first: bool = True
+    pending: bool = True
+    old: bool = False
+    look: bool = False
+    arrivals: deque[float] = field(default_factory=deque)
+    arrived: int = 0
+    done: list[bytes] = field(default_factory=list)
+    delay: float = MIN_DELAY
+    ticket: Ticket | None = None
+
+    def came(self) -> None:
+        """There is a new entry."""
+        self.arrivals.append(time.monotonic())
+        self.arrived += 1
+
+    def read(self, number: int) -> float | None:
+        """So many have been read; tells when the first of them came, if that is known."""
+        first = self.arrivals[0] if self.arrivals and number else None
+        for _ in range(min(number, len(self.arrivals))):
+            self.arrivals.popleft()
+        return first
+
+    def exhausted(self, arrived: int) -> None:
+        """Nothing was left when so many had come."""
+        self.old = False
+        while self.arrivals and len(self.arrivals) > self.arrived - arrived:
+            self.arrivals.popleft()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Entries for one execution.
+
+    Attributes:
+        entries: The entries.
+        arrived: When the first of them came, if that is known.
+        fresh: Whether they were delivered now; otherwise they were pending.
+    """
+
+    entries: list[Entry]
+    arrived: float | None = None
+    fresh: bool = True
+
+
+class StreamRegistration(Registration):
+    """A function that is called for entries of streams, in order, one batch at a time.
+
+    Entries that were processed are deleted if ``trimStream`` says so: exactly these, with XDEL.
+    The original cuts the stream down to the number of entries that it believes to be unread, which
+    loses some when others add or delete entries at the same time.
+    """
+
+    takes_events = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        options = self.request.options
+        self._prefix: str = options["prefix"]
+        self._size: int = options["batch"]
+        self._patience: float = options["duration"] / 1000
+        self._policy: str = options["onFailedPolicy"]
+        self._interval: int = options["onFailedRetryInterval"]
+        self._trim: bool = options["trimStream"]
+        self.stats = self._lags = StreamStatistics()
+        self.status = OK
+        self._group = StreamGroup(self.engine.keyspace)
+        self._lock = threading.RLock()  # never held while Redis is asked
+        self._streams: dict[bytes, Stream] = {}
+        self._queued = 0
+        self._scanning = self._scan_again = False
+        self._scan_delay = MIN_DELAY
+
+    def watches(self) -> Watches:
+        """Clients wait for sync functions."""
+        return Watches(writes=self.mode == SYNC)
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def activate(self) -> None:
+        """Begin to act; streams that exist already are looked for in the background."""
+        super().activate()
+        self.rescan()
+
+    def deactivate(self, abort_pending: bool = False) -> None:
+        """End to act, see the base class; batches that have not begun are dropped."""
+        super().deactivate(abort_pending)
+        with self._lock:
+            self._drop_queued()
+            for stream in self._streams.values():
+                if stream.ticket is not None:
+                    stream.ticket.cancel()
+
+    def pause(self) -> None:
+        """Read nothing until :meth:`unpause`."""
+        with self._lock:
+            if self.status != ABORTED:
+                self._halt(PAUSED)
+
+    def unpause(self) -> None:
+        """Go on: with what is pending, then with what has come meanwhile."""
+        with self._lock:
+            if self.status != PAUSED:
+                return
+            self.status = OK
+            self._look_back()
+        self.rescan()
+
+    def _halt(self, status: str) -> None:
+        self.status = status
+        self._drop_queued()
+        for stream in self._streams.values():
+            stream.arrivals.clear()  # not counted any more, so found by a scan if at all
+
+    def _drop_queued(self) -> None:
+        for stream in self._streams.values():
+            if stream.state is State.QUEUED:
+                stream.state = State.IDLE
+                self.stats.started()
+                self.stats.cancelled()
+
+    def _look_back(self) -> None:
+        """Read pending entries first, on all streams that are known."""
+        for stream in list(self._streams.values()):
+            stream.pending = True
+            self._kick(stream)
+
+    @property
+    def _working(self) -> bool:
+        return self.active and self.status == OK
+
+    # -- find streams ---------------------------------------------------------------------------
+
+    def rescan(self) -> None:
+        """Look for streams, and for entries whose events were missed, in the background."""
+        with self._lock:
+            if not self.active or self.status in (ABORTED, PAUSED):
+                return
+            self._scan_again = True
+            if self._scanning:
+                return
+            self._scanning = True
+        threading.Thread(target=self._scan, name="redgrease-streams", daemon=True).start()
+
+    def _scan(self) -> None:
+        while True:
+            with self._lock:
+                if not self._scan_again or not self.active:
+                    self._scanning = False
+                    return
+                self._scan_again = False
+            try:
+                for key in self._group.streams(self._prefix):
+                    if not self.active:
+                        break
+                    self._found(key)
+                self._scan_delay = MIN_DELAY
+            except (Disconnected, Unavailable) as error:
+                with self._lock:
+                    self._scanning = False
+                    delay, self._scan_delay = self._scan_delay, _longer(self._scan_delay)
+                _log.warning("%s cannot look for streams: %s", self.id, error)
+                self.engine.scheduler.later(delay, self.rescan)
+                return
+            except BaseException:
+                with self._lock:
+                    self._scanning = False
+                raise
+
+    def _found(self, key: bytes) -> None:
+        """A stream may have entries for which no event has come, or will come."""
+        with self._lock:
+            stream = self._stream(key)
+            stream.pending = True
+            if self._size == 1:
+                stream.old = True  # if there are none, reading will tell
+            else:
+                self._look_later(stream)
+            self._kick(stream)
+
+    def _stream(self, key: bytes) -> Stream:
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = Stream(key)
+            if self._size > 1:
+                self._look_later(stream)
+        return stream
+
+    def _look_later(self, stream: Stream) -> None:
+        """Find out whether there are more entries than events, which may be on their way."""
+
+        def look() -> None:
+            with self._lock:
+                stream.look = True
+                self._kick(stream)
+
+        self.engine.scheduler.later(LOOK_AGAIN, look)
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def on_event(self, event: Event) -> None:
+        """Count a new entry; in mode sync, process it if it completes a batch."""
+        if event.name != "xadd" or not matches(self._prefix, event.key):
+            return
+        with self._lock:
+            if not self.active or self.status in (ABORTED, PAUSED):
+                return
+            stream = self._stream(event.key)
+            stream.came()
+            if self.mode != SYNC or stream.state not in (State.IDLE, State.QUEUED):
+                self._kick(stream)
+                return
+            if not self._due(stream):
+                self._set_timer(stream)
+                return
+            stream.state = State.RUNNING
+        self._serve(stream, lambda: self._complete(stream))
+
+    def _complete(self, stream: Stream) -> bool:
+        """Whether there is more to do before the client gets its reply."""
+        if not self.engine.keyspace.locked:
+            return False  # the function has let others in, to wait for something
+        return stream.pending or len(stream.arrivals) >= self._size
+
+    def _due(self, stream: Stream) -> bool:
+        """Whether there is something to do about a stream now."""
+        if not self._working:
+            return False
+        if stream.pending or stream.old or stream.look or len(stream.arrivals) >= self._size:
+            return True
+        waited = time.monotonic() - stream.arrivals[0] if stream.arrivals else 0
+        return bool(self._patience and stream.arrivals) and waited >= self._patience
+
+    def _kick(self, stream: Stream) -> None:
+        """Do what is to be done."""
+        with self._lock:
+            if stream.state is not State.IDLE:
+                return
+            if not self._due(stream):
+                self._set_timer(stream)
+                return
+            stream.state = State.QUEUED
+            self._queued += 1
+        self.lane.submit(lambda: self._job(stream))
+
+    def _set_timer(self, stream: Stream) -> None:
+        if not (self._patience and stream.arrivals and stream.ticket is None and self._working):
+            return
+
+        def fire() -> None:
+            with self._lock:
+                stream.ticket = None
+                self._kick(stream)
+
+        waited = time.monotonic() - stream.arrivals[0]
+        stream.ticket = self.engine.scheduler.later(self._patience - waited, fire)
+
+    def _job(self, stream: Stream) -> None:
+        """Process a stream, in a thread of the lane."""
+        keyspace = self.engine.keyspace
+        rounds = iter(range(ROUNDS if self.mode != SYNC else 1))
+        if self.mode == SYNC:
+            keyspace.lock()
+        try:
+            with self._lock:
+                self._queued -= 1
+                if stream.state is not State.QUEUED:
+                    return  # somebody else did it meanwhile
+                if not self._due(stream):
+                    stream.state = State.IDLE
+                    return
+                stream.state = State.RUNNING
+            self._serve(stream, lambda: not self._queued and next(rounds, None) is not None)
+        finally:
+            if self.mode == SYNC:
+                keyspace.unlock()
+
+    # -- process --------------------------------------------------------------------------------
+
+    def _serve(self, stream: Stream, more: Callable[[], bool]) -> None:
+        """Process batches of a stream that is ours (RUNNING).
+
+        Args:
+            stream: The stream.
+            more: Tells whether to go on with the next batch at once.
+        """
+        batch: Batch | None = None
+        try:
+            batch = self._read(stream)
+            while batch is not None:
+                if not self._run(batch, stream):
+                    break
+                following, again = self._acknowledge(stream, batch, more)
+                self.engine.in_flight.drop(stream.key, batch.entries)
+                batch, stream.delay = following, MIN_DELAY
+                if batch is None and again:
+                    batch = self._read(stream)
+        except (Disconnected, Unavailable) as error:
+            self._wait(stream, str(error))
+        except Exception:
+            _log.exception("registration %s could not process a stream", self.id)
+            self._wait(stream, "internal error")
+        finally:
+            if batch is not None:
+                self.engine.in_flight.drop(stream.key, batch.entries)
+        with self._lock:
+            if stream.state is State.RUNNING:
+                stream.state = State.IDLE
+                self._kick(stream)
+
+    def _read(self, stream: Stream) -> Batch | None:
+        """The next batch, if it is time for one: what is pending, else what is new."""
+        key = stream.key
+        try:
+            if stream.done:
+                self._group.send(self._group.acknowledgement(key, stream.done, self._trim))
+                stream.done = []
+            if stream.pending:
+                stream.pending = False
+                found = self._take(stream, self._group.delivered(key))
+                first, stream.first = stream.first, False
+                if found or first:
+                    return Batch(found, fresh=False)
+            if stream.look:
+                stream.look = False
+                known = len(stream.arrivals)
+                if self._group.waiting(key, known + 1) > known:
+                    stream.old = True
+            with self._lock:
+                if not self._due(stream):
+                    return None
+                arrived = stream.arrived
+            return self._took(stream, self._group.read(key, self._size), arrived)
+        except Gone:
+            with self._lock:
+                stream.pending = stream.look = False
+                stream.exhausted(stream.arrived)
+            return None
+
+    def _take(self, stream: Stream, found: list[Entry]) -> list[Entry]:
+        def released() -> None:
+            with self._lock:
+                stream.pending = True
+                self._kick(stream)
+
+        return self.engine.in_flight.take(stream.key, found, released)
+
+    def _took(self, stream: Stream, found: list[Entry], arrived: int) -> Batch | None:
+        """New entries have been read, when so many had come."""
+        with self._lock:
+            when = stream.read(len(found))
+            if len(found) < self._size:
+                stream.exhausted(arrived)
+        return Batch(self._take(stream, found), when) if found else None
+
+    def _run(self, batch: Batch, stream: Stream) -> bool:
+        """Run the function; tells whether the batch is to be acknowledged."""
+        execution = self.create(lambda: (record(stream.key, entry) for entry in batch.entries))
+        if self.mode == SYNC:
+            self.engine.events.run_sync(execution, None)
+        else:
+            execution.run()
+        if execution.status == "aborted" or execution.aborting:
+            return False
+        return not execution.errors or self._failed(execution, stream)
+
+    def _failed(self, execution: Execution, stream: Stream) -> bool:
+        error = execution.errors[0]
+        with self._lock:
+            if error.startswith("PAUSE"):
+                self._halt(PAUSED)
+            elif any(text in error for text in _LOST):
+                # Not the function's fault, and nobody knows how far it got.
+                self._wait(stream, "the function lost its connection to Redis")
+            elif self._policy == "abort":
+                self._halt(ABORTED)
+            elif self._policy == "retry":
+                if self.status == OK:
+                    self.status = RETRY
+                    self.engine.scheduler.later(self._interval, self._retry)
+            else:
+                return True
+            return False
+
+    def _retry(self) -> None:
+        with self._lock:
+            if self.status == RETRY:
+                self.status = OK
+                self._look_back()
+
+    def _acknowledge(
+        self, stream: Stream, batch: Batch, more: Callable[[], bool]
+    ) -> tuple[Batch | None, bool]:
+        """Acknowledge a batch; in the same round trip, read the next one or look for more.
+
+        Returns:
+            The next batch, if it is here already, and whether to read another.
+        """
+        key, size = stream.key, self._size
+        stream.done = [ident for ident, _ in batch.entries]
+        commands = self._group.acknowledgement(key, stream.done, self._trim)
+        with self._lock:
+            again = self._due(stream) and more()
+            ahead = again and not (stream.pending or stream.look)
+            arrived = stream.arrived
+            unknown = not (ahead or stream.arrivals) and batch.fresh and bool(stream.done)
+        extra: list[Words] = []
+        if ahead:
+            extra = [self._group.command(key, size)]
+        elif unknown:
+            extra = [(b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1")]
+        if not commands and not extra:
+            return None, again
+        replies = self._group.send([*commands, *extra])
+        last, stream.done = stream.done, []
+        if batch.arrived is not None:
+            self._lags.lagged(batch.arrived)
+        if ahead:
+            try:
+                return self._took(stream, entries(replies[-1]), arrived), True
+            except Gone:
+                return None, True  # read again, which makes a new group
+        if unknown:
+            self._look_at_newest(stream, replies[-1], last[-1], arrived)
+        return None, again
+
+    def _look_at_newest(self, stream: Stream, reply: Any, last: bytes, arrived: int) -> None:
+        """Find out whether there are entries whose events have not come."""
+        with self._lock:
+            newest = reply[0][0] if type(reply) is list and reply else None
+            if newest is None or stream_id(newest) <= stream_id(last.decode()):
+                stream.exhausted(arrived)
+            elif self._size == 1:
+                stream.old = True
+            else:
+                self._look_later(stream)
+
+    def _wait(self, stream: Stream, why: str) -> None:
+        """Redis could not be asked: try again later, beginning with what may be pending."""
+        with self._lock:
+            stream.state, stream.pending = State.WAITING, True
+            delay, stream.delay = stream.delay, _longer(stream.delay)
+        _log.warning("%s goes on with stream %r in %.2f s: %s", self.id, stream.key, delay, why)
+
+        def go_on() -> None:
+            with self._lock:
+                stream.state = State.IDLE
+                self._kick(stream)
+
+        self.engine.scheduler.later(delay, go_on)
+
+    # -- description ----------------------------------------------------------------------------
+
+    def data(self) -> list[Any]:
+        """RegistrationData, see the base class."""
+        options = self.request.options
+        arguments = ["batchSize", self._size, "durationMS", options["duration"]]
+        arguments += ["stream", self._prefix, "trimStream", int(self._trim)]
+        arguments += ["onFailedPolicy", self._policy, "retryInterval", self._interval]
+        data = ["mode", self.mode, *self.stats.counters(), *self._lags.lags()]
+        return [*data, "lastError", self.stats.last_error, "args", arguments, "status", self.status]
+
+
+def _longer(delay: float) -> float:
+    return min(2 * delay, MAX_DELAY)

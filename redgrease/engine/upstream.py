@@ -1,0 +1,135 @@
+"""The proxy's connections to Redis: one for each client.
+
+How a Gears command keeps its place among pipelined ones: before it is carried out, the proxy sends
+Redis a *marker*, an unknown command with a random name.  Its error reply comes from any Redis in
+any state, and all that comes before it belongs to earlier requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from .resp import command
+
+REFUSED_HELLO = (b"-ERR Protocol version is not an integer", b"-NOPROTO")
+KEEP = 4096
+"""How much of Redis's last bytes is kept back while a marker is looked for."""
+
+
+@dataclass
+class Upstream:
+    """Where Redis is.
+
+    Attributes:
+        path: Of its Unix socket; None if it is reached by TCP.
+        host: Its host.
+        port: Its port.
+        tls: Whether to use TLS.
+    """
+
+    path: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 6379
+    tls: bool = False
+
+    @classmethod
+    def from_url(cls, url: str) -> Upstream:
+        """The address in a URL: ``redis://``, ``rediss://`` or ``unix://``."""
+        parts = urlsplit(url)
+        if parts.scheme == "unix":
+            return cls(path=unquote(parts.path))
+        return cls(
+            None, parts.hostname or "127.0.0.1", parts.port or 6379, parts.scheme == "rediss"
+        )
+
+    async def connect(self, factory: Callable[[], asyncio.Protocol]) -> Any:
+        """Connect to it."""
+        loop = asyncio.get_running_loop()
+        if self.path is not None:
+            return await loop.create_unix_connection(factory, self.path)
+        tls = ssl.create_default_context() if self.tls else None
+        return await loop.create_connection(factory, self.host, self.port, ssl=tls)
+
+
+class Redis(asyncio.Protocol):
+    """The connection to Redis that belongs to a client."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.transport: Any = None
+        self._kept = bytearray()
+        self._marks: list[bytes] = []  # what the marker's reply is known by
+        self._marked: asyncio.Future[bytes] | None = None
+        self._collect = False
+        self._turn = asyncio.Lock()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._marked is None:
+            self.client.transport.write(data)
+            return
+        self._kept += data
+        found = max(map(self._kept.find, self._marks))
+        end = self._kept.find(b"\r\n", found) if found >= 0 else -1
+        if end < 0:
+            if not self._collect and len(self._kept) > 2 * KEEP:
+                self.client.transport.write(bytes(self._kept[:-KEEP]))
+                del self._kept[:-KEEP]
+            return
+        line = self._kept.rfind(b"\r\n", 0, found)  # the end of the line before the marker's
+        before = bytes(self._kept[: line + 2]) if line >= 0 else b""
+        after = bytes(self._kept[end + 2 :])
+        marked, self._marked = self._marked, None
+        self._kept.clear()
+        if not marked.done():
+            marked.set_result(before)
+        if after:  # a push message that came meanwhile
+            self.client.later += after
+
+    async def exchange(
+        self, request: bytes = b"", collect: bool = False, hello: bool = False
+    ) -> bytes:
+        """Send something, and a marker behind it.
+
+        Args:
+            request: What to send; nothing, to wait for what was sent before.
+            collect: Whether to keep back everything that comes before the marker's reply.
+            hello: Whether the connection may still have to log in.
+
+        Returns:
+            What came before the marker's reply, as far as it was kept back.
+
+        Raises:
+            ConnectionError: Redis has hung up.
+        """
+        async with self._turn:
+            token = b"rg.~" + os.urandom(16).hex().encode()
+            self._marks = [token, *(REFUSED_HELLO if hello else ())]
+            self._marked = asyncio.get_running_loop().create_future()
+            self._collect = collect
+            marker = command([b"HELLO", token] if hello else [token])
+            self.transport.write(request + marker)
+            return await self._marked
+
+    def pause_writing(self) -> None:
+        self.client.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.client.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._marked is not None and not self._marked.done():
+            self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
+            self._marked.exception()
+        self.client.close()

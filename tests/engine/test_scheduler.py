@@ -1,0 +1,58 @@
+"""The thread that calls functions after a while."""
+
+import queue
+import threading
+
+import pytest
+
+from redgrease.engine.scheduler import Scheduler
+
+TIMEOUT = 10
+
+
+@pytest.fixture
+def scheduler():
+    one = Scheduler()
+    yield one
+    one.close()
+
+
+def test_jobs_are_called_when_they_are_due(scheduler):
+    called = queue.Queue()
+    scheduler.later(0.03, lambda: called.put("last"))
+    scheduler.later(0.02, lambda: called.put("second"))
+    scheduler.later(0, lambda: called.put("first"))
+    assert [called.get(timeout=TIMEOUT) for _ in range(3)] == ["first", "second", "last"]
+
+
+def test_cancelled_jobs_are_not(scheduler):
+    called = queue.Queue()
+    ticket = scheduler.later(0.01, lambda: called.put("cancelled"))
+    scheduler.later(0.02, lambda: called.put("other"))
+    ticket.cancel()
+    assert called.get(timeout=TIMEOUT) == "other"
+    assert called.empty()
+
+
+def test_a_job_that_fails_does_not_stop_the_others(scheduler, caplog):
+    called = queue.Queue()
+    scheduler.later(0, lambda: 1 / 0)
+    scheduler.later(0, lambda: called.put("other"))
+    assert called.get(timeout=TIMEOUT) == "other"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_thread_starts_late_and_ends(scheduler):
+    def alive():
+        return [one for one in threading.enumerate() if one.name == "redgrease-scheduler"]
+
+    before = alive()
+    other = Scheduler()
+    assert alive() == before
+    other.later(1000, lambda: None)
+    (thread,) = set(alive()) - set(before)
+    other.close()
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+    other.later(0, lambda: pytest.fail("called after its end"))
+    assert alive() == before

@@ -1,0 +1,508 @@
+"""Functions for entries of streams, in an engine on a real Redis, without a proxy."""
+
+import threading
+import time
+
+import pytest
+from worker_fixtures import Error, parse
+
+from redgrease.engine.connection import Address, Connection
+from redgrease.engine.core import Engine
+from redgrease.engine.errors import GearsError
+from redgrease.engine.streams import stream_options
+
+pytest_plugins = ["worker_fixtures"]
+
+TIMEOUT = 10
+GROUP, CONSUMER = "__gears_consumer_group__", "__gears_client__"
+LOG = "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'log', r['id']))"
+COUNT = "GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'log', n))"
+GATED = """
+import time
+def f(r):
+    execute('RPUSH', 'log', r['id'])
+    while not execute('EXISTS', 'go'):
+        time.sleep(0.001)
+GB('StreamReader').foreach(f)"""
+
+
+def eventually(function, expected):
+    """Wait until a function returns what is expected."""
+    deadline = time.monotonic() + TIMEOUT
+    while (found := function()) != expected:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.003)
+
+
+class Host:
+    """An engine in this process, and how to talk to it."""
+
+    def __init__(self, url, directory):
+        self.engine = Engine(url, str(directory))
+        self.engine.install()
+        self.thread = threading.Thread(target=self.engine.scripts.serve)
+        self.thread.start()
+        self.engine.start()
+
+    def call(self, *words):
+        came, answers = threading.Event(), []
+
+        def answer(data):
+            answers.append(parse(data)[0])
+            came.set()
+
+        self.engine.dispatcher.call([word.encode() for word in words], answer)
+        assert came.wait(TIMEOUT)
+        return answers[0]
+
+    def register(self, function, **options):
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        answer = self.call("RG.PYEXECUTE", f"{function}.register('s*', {given})")
+        assert answer == "OK", answer
+        return self.call("RG.DUMPREGISTRATIONS")[-1][1].decode()
+
+    def statistics(self, position=0):
+        entry = self.call("RG.DUMPREGISTRATIONS")[position]
+        data = entry[7]
+        return {name.decode(): value for name, value in zip(data[::2], data[1::2])}
+
+    def counts(self, position=0):
+        found = self.statistics(position)
+        names = ("numTriggered", "numSuccess", "numFailures", "numAborted")
+        return [found[name] for name in names]
+
+    def close(self):
+        self.engine.scripts.close()
+        self.thread.join(TIMEOUT)
+        self.engine.uninstall()
+
+
+@pytest.fixture
+def host(redis, redis_url, tmp_path):
+    one = Host(redis_url, tmp_path)
+    yield one
+    one.close()
+
+
+def add(redis, *numbers, key="s1"):
+    for number in numbers:
+        assert redis("XADD", key, f"{number}-1", "n", number) == f"{number}-1"
+
+
+def log(redis):
+    return redis("LRANGE", "log", 0, -1)
+
+
+def ids(*numbers):
+    return [f"{number}-1" for number in numbers]
+
+
+def leave_pending(redis, number, key="s1"):
+    """Have entries delivered, as to somebody who died before he acknowledged them."""
+    redis("XGROUP", "CREATE", key, GROUP, "0")
+    redis("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", number, "STREAMS", key, ">")
+
+
+class TestArguments:
+    def test_defaults(self):
+        assert stream_options("s*", {"mode": "async"}) == {
+            "prefix": "s*",
+            "batch": 1,
+            "duration": 0,
+            "onFailedPolicy": "continue",
+            "onFailedRetryInterval": 1,
+            "trimStream": True,
+        }
+
+    def test_given(self):
+        given = {"batch": 7, "duration": 20, "onFailedPolicy": "ReTry", "trimStream": False}
+        found = stream_options("ignored", {**given, "onFailedRetryInterval": 3, "regex": "x"})
+        assert found == {
+            **given,
+            "prefix": "x",
+            "onFailedPolicy": "retry",
+            "onFailedRetryInterval": 3,
+        }
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"batch": "3"}, "batch argument must be a number"),
+            ({"batch": 1.5}, "batch argument must be a number"),
+            ({"batch": 0}, "batch argument must be a positive number"),
+            ({"duration": None}, "duration argument must be a number"),
+            ({"onFailedPolicy": "bad"}, "onFailedPolicy must be Continue/Abort/Retry"),
+            ({"onFailedPolicy": 1}, "onFailedPolicy must be a string (Continue/Abort/Retry)"),
+            (
+                {"onFailedPolicy": "retry", "mode": "sync"},
+                "ExecutionMode sync can only be combined with OnFailedPolicy Continue",
+            ),
+            ({"onFailedRetryInterval": "x"}, "retryInterval argument must be a number"),
+            ({"trimStream": 1}, "pyTrimmStream argument must be a boolean"),
+            ({"regex": 1}, "regex argument must be a string"),
+        ],
+    )
+    def test_wrong(self, options, error):
+        with pytest.raises(GearsError) as caught:
+            stream_options("*", {"mode": "async", **options})
+        assert str(caught.value) == error
+
+
+class TestEntries:
+    @pytest.mark.parametrize("mode", ["async", "async_local", "sync"])
+    def test_each_is_processed_once_in_order(self, host, redis, mode):
+        host.register(LOG, mode=mode)
+        add(redis, *range(1, 101))
+        eventually(lambda: log(redis), ids(*range(1, 101)))
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        eventually(host.counts, [101, 101, 0, 0])  # one for what was pending: nothing
+        assert redis("XPENDING", "s1", GROUP)[0] == 0
+
+    def test_records(self, host, redis):
+        function = "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'log', str(r)))"
+        host.register(function)
+        redis("XADD", b"s\xff", "1-1", "a", "1", "b", b"\xfe", "a", "2")
+        record = "{'key': bytearray(b's\\xff'), 'id': '1-1', 'value': {'b': bytearray(b'\\xfe'), "
+        eventually(lambda: log(redis), [record + "'a': '2'}}"])
+
+    def test_events_of_other_kinds_and_keys_do_not_matter(self, host, redis):
+        host.register(LOG)
+        redis("SET", "s2", "text")
+        add(redis, 1, key="other")
+        add(redis, 2)
+        eventually(lambda: log(redis), ids(2))
+        assert list(redis("XLEN", key) for key in ("other", "s1")) == [1, 0]
+
+    def test_without_trimming_they_stay(self, host, redis):
+        host.register(LOG, trimStream=False)
+        add(redis, *range(1, 21))
+        eventually(lambda: host.counts()[1], 21)
+        assert log(redis) == ids(*range(1, 21))
+        assert redis("XLEN", "s1") == 20
+        assert redis("XPENDING", "s1", GROUP)[0] == 0
+
+    def test_what_others_have_not_read_is_not_trimmed_away(self, host, redis):
+        """The original trims to a length, and counts on nobody else changing the stream."""
+        host.register(LOG, batch=3)
+        add(redis, 1, 2, 3, 4)
+        redis("XDEL", "s1", "1-1")
+        add(redis, 5)
+        eventually(lambda: len(log(redis)) >= 3, True)
+        add(redis, 6, 7, 8)
+        eventually(lambda: set(log(redis)) | {"1-1"} >= set(ids(1, 2, 3, 4, 5, 6)), True)
+        left = [entry[0] for entry in redis("XRANGE", "s1", "-", "+")]
+        assert not set(left) & set(log(redis))
+
+    def test_the_lag_is_measured(self, host, redis):
+        host.register(GATED)
+        add(redis, 1)
+        eventually(lambda: log(redis), ids(1))
+        started = time.monotonic()
+        while time.monotonic() < started + 0.05:
+            pass
+        redis("SET", "go", 1)
+        eventually(lambda: host.counts()[1], 2)
+        eventually(lambda: host.statistics()["lastEstimatedLagMS"] >= 50, True)
+        found = host.statistics()
+        assert float(found["avgEstimatedLagMS"]) == found["lastEstimatedLagMS"] / 2
+        host.call("RG.CLEARREGISTRATIONSSTATS")
+        found = host.statistics()
+        assert (found["lastEstimatedLagMS"], found["avgEstimatedLagMS"]) == (0, b"0")
+
+    def test_streams_of_one_registration_take_turns(self, host, redis):
+        for number in range(1, 201):
+            add(redis, number, key="s1")
+        add(redis, 1, key="s2")
+        function = "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'log', r['key']))"
+        host.register(function)
+        eventually(lambda: len(log(redis)), 201)
+        assert log(redis).index("s2") < 199
+
+
+class TestBatches:
+    @pytest.mark.parametrize("mode", ["async", "sync"])
+    def test_only_full_ones_without_a_duration(self, host, redis, mode):
+        host.register(COUNT, batch=3, mode=mode)
+        add(redis, *range(1, 9))
+        eventually(lambda: log(redis), ["3", "3"])
+        assert redis("XLEN", "s1") == 2
+        add(redis, 9)
+        eventually(lambda: log(redis), ["3", "3", "3"])
+
+    @pytest.mark.parametrize("mode", ["async", "sync"])
+    def test_partial_ones_after_the_duration(self, host, redis, mode):
+        host.register(COUNT, batch=100, duration=60, mode=mode)
+        started = time.monotonic()
+        add(redis, 1, 2)
+        eventually(lambda: log(redis), ["2"])
+        assert time.monotonic() - started >= 0.06
+        add(redis, 3)
+        eventually(lambda: log(redis), ["2", "1"])
+        eventually(host.counts, [3, 3, 0, 0])
+
+    def test_entries_from_before_are_not_waited_for(self, host, redis):
+        add(redis, 1, 2, 3, 4, 5)
+        host.register(COUNT, batch=3)
+        eventually(lambda: log(redis), ["3", "2"])
+        add(redis, 6)
+        add(redis, 7)
+        assert log(redis) == ["3", "2"]
+        add(redis, 8)
+        eventually(lambda: log(redis), ["3", "2", "3"])
+        eventually(host.counts, [4, 4, 0, 0])
+
+    def test_many_small_batches(self, host, redis):
+        commands = [(b"XADD", b"s1", b"*", b"n", b"%d" % number) for number in range(5000)]
+        host.register("GB('StreamReader').count().foreach(lambda n: execute('INCRBY', 'sum', n))",
+                      batch=10)  # fmt: skip
+        redis.connection.call_all(commands)
+        eventually(lambda: redis("GET", "sum"), "5000")
+        eventually(lambda: redis("XLEN", "s1"), 0)
+
+
+class TestPending:
+    def test_it_is_read_first(self, host, redis):
+        add(redis, 1, 2, 3)
+        leave_pending(redis, 2)
+        host.register(LOG)
+        eventually(lambda: log(redis), ids(1, 2, 3))
+        eventually(host.counts, [2, 2, 0, 0])
+        eventually(lambda: redis("XLEN", "s1"), 0)
+
+    def test_it_is_one_batch_however_much_it_is(self, host, redis):
+        add(redis, 1, 2, 3, 4)
+        leave_pending(redis, 3)
+        host.register(COUNT)
+        eventually(lambda: log(redis), ["3", "1"])
+
+    def test_deleted_entries_have_no_fields(self, host, redis):
+        add(redis, 1)
+        leave_pending(redis, 1)
+        redis("XDEL", "s1", "1-1")
+        function = "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'log', str(r)))"
+        host.register(function)
+        eventually(lambda: log(redis), ["{'key': 's1', 'id': '1-1', 'value': {}}"])
+
+    def test_another_engine_goes_on(self, redis, redis_url, tmp_path):
+        first = Host(redis_url, tmp_path)
+        first.register(GATED, onFailedPolicy="retry")
+        add(redis, 1, 2)
+        eventually(lambda: log(redis), ids(1))
+        first.engine.registrations.close()  # dies
+        second = Host(redis_url, tmp_path)
+        eventually(lambda: log(redis), ids(1, 1))
+        redis("SET", "go", 1)
+        eventually(lambda: log(redis), ids(1, 1, 2))
+        first.close()
+        second.close()
+
+
+class TestFailures:
+    FAILING = """
+def f(r):
+    execute('RPUSH', 'log', r['id'])
+    if not execute('EXISTS', 'fine'):
+        raise ValueError('nope')
+GB('StreamReader').foreach(f)"""
+
+    def test_continue(self, host, redis):
+        host.register(self.FAILING)
+        add(redis, 1, 2)
+        eventually(host.counts, [3, 1, 2, 0])
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        assert log(redis) == ids(1, 2)
+
+    def test_abort(self, host, redis):
+        host.register(self.FAILING, onFailedPolicy="abort")
+        add(redis, 1, 2)
+        eventually(lambda: host.statistics()["status"], b"ABORTED")
+        add(redis, 3)
+        assert host.counts() == [2, 1, 1, 0]
+        assert log(redis) == ids(1)
+        assert redis("XPENDING", "s1", GROUP)[0] == 1
+        assert redis("XLEN", "s1") == 3
+
+    def test_retry(self, host, redis):
+        host.register(self.FAILING, onFailedPolicy="retry", onFailedRetryInterval=0)
+        add(redis, 1, 2)
+        eventually(lambda: len(log(redis)) > 3, True)
+        redis("SET", "fine", 1)
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        found = log(redis)
+        assert found == ids(1) * (len(found) - 1) + ids(2)
+        eventually(lambda: host.statistics()["status"], b"OK")
+
+    def test_the_status_between_retries(self, host, redis):
+        host.register(self.FAILING, onFailedPolicy="retry", onFailedRetryInterval=3600)
+        add(redis, 1)
+        eventually(lambda: host.statistics()["status"], b"WAITING_FOR_RETRY_ON_FAILURE")
+        assert b"ValueError: nope" in host.statistics()["lastError"]
+        add(redis, 2, key="s2")
+        assert log(redis) == ids(1)
+
+    @pytest.mark.parametrize("policy", ["continue", "abort", "retry"])
+    def test_a_function_can_pause_its_registration(self, host, redis, policy):
+        function = """
+def f(r):
+    execute('RPUSH', 'log', r['id'])
+    if not execute('EXISTS', 'fine'):
+        flatError('PAUSE for a while')
+GB('StreamReader').foreach(f)"""
+        ident = host.register(function, onFailedPolicy=policy)
+        add(redis, 1, 2)
+        eventually(lambda: host.statistics()["status"], b"PAUSED")
+        assert host.statistics()["lastError"] == b"PAUSE for a while"
+        add(redis, 3)
+        redis("SET", "fine", 1)
+        host.call("RG.UNPAUSEREGISTRATIONS", ident)
+        eventually(lambda: log(redis), ids(1, 1, 2, 3))
+        eventually(lambda: redis("XLEN", "s1"), 0)
+
+    def test_an_aborted_execution_is_not_acknowledged(self, host, redis):
+        host.register(GATED)
+        add(redis, 1)
+        eventually(lambda: log(redis), ids(1))
+        (execution,) = [
+            entry for entry in host.call("RG.DUMPEXECUTIONS") if entry[3] == b"running"
+        ]
+        assert host.call("RG.ABORTEXECUTION", execution[1].decode()) == "OK"
+        redis("SET", "go", 1)
+        add(redis, 2)
+        eventually(lambda: log(redis), ids(1, 2))
+        eventually(lambda: redis("XPENDING", "s1", GROUP)[0], 1)
+
+
+class TestPause:
+    def test_nothing_is_read_meanwhile(self, host, redis):
+        ident = host.register(LOG)
+        assert host.call("RG.PAUSEREGISTRATIONS", ident) == "OK"
+        assert host.call("RG.PAUSEREGISTRATIONS", ident) == "OK"
+        add(redis, 1, 2)
+        assert host.statistics()["status"] == b"PAUSED"
+        assert host.counts() == [0, 0, 0, 0]
+        assert host.call("RG.UNPAUSEREGISTRATIONS", ident) == "OK"
+        eventually(lambda: log(redis), ids(1, 2))
+
+    def test_batches_that_wait_for_their_turn_are_dropped(self, host, redis):
+        ident = host.register(GATED)
+        add(redis, 1, key="s1")
+        eventually(lambda: log(redis), ids(1))
+        add(redis, 2, key="s2")
+        add(redis, 3, key="s3")
+        assert host.counts()[3] == 0
+        host.call("RG.PAUSEREGISTRATIONS", ident)
+        assert host.counts() == [4, 1, 0, 2]
+        redis("SET", "go", 1)
+        eventually(lambda: host.counts()[1], 2)
+        assert log(redis) == ids(1)
+        host.call("RG.UNPAUSEREGISTRATIONS", ident)
+        eventually(lambda: sorted(log(redis)), ids(1, 2, 3))
+
+
+class TestOthers:
+    def test_two_registrations_share_the_entries(self, host, redis):
+        host.register(LOG)
+        host.register(LOG)
+        add(redis, *range(1, 201))
+        eventually(lambda: len(log(redis)) >= 200, True)
+        assert sorted(log(redis)) == sorted(ids(*range(1, 201)))
+
+    def test_a_new_version_leaves_alone_what_the_old_one_is_doing(self, host, redis):
+        script = GATED + ".register('s*')"
+        assert host.call("RG.PYEXECUTE", script, "ID", "one") == "OK"
+        add(redis, 1)
+        eventually(lambda: log(redis), ids(1))
+        assert host.call("RG.PYEXECUTE", script, "ID", "one", "UPGRADE") == "OK"
+        add(redis, 2)
+        eventually(lambda: log(redis), ids(1, 2))
+        redis("SET", "go", 1)
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        assert log(redis) == ids(1, 2)
+
+    @pytest.mark.parametrize("word", ["", "abortpending"])
+    def test_after_its_end_a_registration_does_nothing(self, host, redis, word):
+        ident = host.register(GATED)
+        add(redis, 1, 2)
+        eventually(lambda: log(redis), ids(1))
+        assert host.call("RG.UNREGISTER", ident, *filter(None, [word])) == "OK"
+        redis("SET", "go", 1)
+        eventually(lambda: redis("XPENDING", "s1", GROUP)[0], 0)
+        add(redis, 3)
+        host.register(COUNT, batch=2)  # sees what the first one has left
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        assert log(redis) == [*ids(1), "2"]
+
+
+class TestAccidents:
+    """The engine runs on when Redis is not what it was a moment ago."""
+
+    @pytest.mark.parametrize("command", [["FLUSHALL"], ["DEL", "s1"]])
+    def test_streams_that_come_again(self, host, redis, command):
+        host.register(LOG)
+        add(redis, 5)
+        eventually(lambda: log(redis), ids(5))
+        redis(*command)
+        redis("DEL", "log")
+        add(redis, 1, 2)
+        eventually(lambda: log(redis), ids(1, 2))
+
+    def test_another_type_in_its_place(self, host, redis):
+        host.register(LOG)
+        add(redis, 1)
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        redis("DEL", "s1")
+        redis("SET", "s1", "text")
+        add(redis, 1, key="s2")
+        eventually(lambda: len(log(redis)), 2)
+
+    @pytest.mark.parametrize("kind", ["normal", "pubsub"])
+    @pytest.mark.parametrize("mode", ["async", "sync"])
+    def test_lost_connections(self, host, redis, redis_url, kind, mode):
+        """Whatever was under way: everything is processed at least once."""
+        host.register(LOG, mode=mode, batch=3, duration=20)
+        killer = Connection(Address.parse(redis_url))
+        numbers = range(1, 301)
+        for number in numbers:
+            add(redis, number)
+            if number % 40 == 0:
+                clients = killer.call([b"CLIENT", b"LIST", b"TYPE", kind.encode()]).splitlines()
+                mine = {killer.call([b"CLIENT", b"ID"]), redis("CLIENT", "ID")}
+                for client in clients:
+                    ident = int(client.split()[0].partition("=")[2])
+                    if ident not in mine:
+                        killer.call([b"CLIENT", b"KILL", b"ID", b"%d" % ident])
+        eventually(lambda: set(log(redis)) == set(ids(*numbers)), True)
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        killer.close()
+
+    def test_a_function_that_lost_its_connection_is_run_again(self, host, redis):
+        function = """
+def f(r):
+    execute('RPUSH', 'log', r['id'])
+    if execute('LLEN', 'log') == 1:
+        raise gears_error('connection to Redis lost')
+GB('StreamReader').foreach(f)"""
+        host.register("from redgrease.engine.errors import GearsError as gears_error" + function)
+        add(redis, 1, 2)
+        eventually(lambda: log(redis), ids(1, 1, 2))
+
+    def test_redis_may_not_write(self, host, redis):
+        """As when its disk is full, or it has become a replica."""
+        host.register(LOG)
+        add(redis, 1)
+        eventually(lambda: redis("XLEN", "s1"), 0)
+        redis("ACL", "SETUSER", "default", "-xreadgroup")
+        try:
+            add(redis, 2)
+            time.sleep(0.02)
+            assert log(redis) == ids(1)
+        finally:
+            redis("ACL", "SETUSER", "default", "+@all")
+        eventually(lambda: log(redis), ids(1, 2))
+
+
+def test_a_wrong_argument_registers_nothing(host):
+    answer = host.call("RG.PYEXECUTE", "GB('StreamReader').register('s*', batch='x')")
+    assert isinstance(answer, Error)
+    assert "batch argument must be a number" in answer
+    assert host.call("RG.DUMPREGISTRATIONS") == []
