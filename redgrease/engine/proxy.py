@@ -308,7 +308,6 @@ class Client(asyncio.Protocol):
         elif name == b"EXEC" and self._transaction is not None and self._special(self._transaction):
             del self._buffer[:end]
             self._start(self._execute(self._transaction))
-            self._transaction = None
         elif name in watch.exclusive and self._transaction is None and not self._apart(name):
             request = bytes(self._buffer[:end])
             del self._buffer[:end]
@@ -384,8 +383,11 @@ class Client(asyncio.Protocol):
         self.process()
 
     async def mark(self) -> None:
-        """Wait until Redis has answered all that was sent to it."""
-        if self._silent or self._closed or not self._connected:
+        """Wait until Redis has answered all that was sent to it.
+
+        Not within a transaction: what is sent there is only queued, and a marker would spoil it.
+        """
+        if self._silent or self._closed or not self._connected or self._transaction is not None:
             return
         try:
             before = await self.redis.exchange()
@@ -466,7 +468,7 @@ class Client(asyncio.Protocol):
             reply = await self.redis.exchange(request, collect=True)
         else:
             reply = await self._alone(request, "m", transaction.names)
-        self.in_flight = False
+        self.in_flight, self._transaction = False, None
         if not calls:
             return reply
         if runs_code is not None:

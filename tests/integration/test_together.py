@@ -1,0 +1,110 @@
+"""Everything at once: events, triggers, hooks, transactions, coroutines and ``atomic()``."""
+
+import random
+import threading
+from collections import Counter
+
+import redis
+
+THREADS, ROUNDS, TIMEOUT = 6, 40, 60
+
+FUNCTIONS = """
+GB().foreach(lambda r: execute('INCR', 'sync')).register(
+    'k*', mode='sync', eventTypes=['set'])
+GB().foreach(lambda r: execute('INCR', 'async')).register(
+    'k*', eventTypes=['set'], readValue=False)
+GB().foreach(lambda r: override_reply('made')).register(
+    'm*', mode='async_local', eventTypes=['keymiss'], commands=['get'])
+GB('StreamReader').foreach(lambda r: execute('INCR', 'stream')).register('s*', mode='sync')
+GB('CommandReader').map(lambda x: 'hooked').register(hook='strlen', mode='sync')
+
+def add(x):
+    with atomic():
+        total = int(execute('GET', 'total') or 0)
+        execute('SET', 'total', total + 1)
+        execute('SET', 'k' + x[1], total)
+
+async def wait(x):
+    await asyncio.sleep(0.001)
+    execute('SET', 'k0', 1)
+
+GB('CommandReader').foreach(add).register(trigger='async', mode='async_local')
+GB('CommandReader').foreach(add).register(trigger='sync', mode='sync')
+GB('CommandReader').foreach(wait).register(trigger='wait', mode='sync')
+"""
+
+
+class Client(threading.Thread):
+    """Does things at random and counts what must come of them."""
+
+    def __init__(self, port, seed):
+        super().__init__(daemon=True)
+        self._redis = redis.Redis(port=port, decode_responses=True, socket_timeout=TIMEOUT)
+        self._random = random.Random(seed)
+        self.expected = Counter()
+        self.error = None
+
+    def run(self):
+        try:
+            for _ in range(ROUNDS):
+                action = self._random.choice(
+                    [self.set, self.miss, self.trigger, self.hook, self.multi, self.mix, self.add]
+                )
+                action()
+        except Exception as error:
+            self.error = error
+        finally:
+            self._redis.close()
+
+    def set(self):
+        self._redis.set(f"k{self._random.randrange(5)}", 1)
+        self.expected["sync"] += 1
+
+    def miss(self):
+        assert self._redis.get("m") == "made"
+
+    def trigger(self):
+        name = self._random.choice(["async", "sync", "wait"])
+        self._redis.execute_command("RG.TRIGGER", name, "1")
+        self.expected["sync"] += 1
+        self.expected["total"] += name != "wait"
+
+    def hook(self):
+        assert self._redis.execute_command("STRLEN", "k1") == "hooked"
+
+    def multi(self):
+        with self._redis.pipeline(transaction=True) as transaction:
+            transaction.set("k1", 1).incr("mine").execute_command("RG.TRIGGER", "sync", "1")
+            answers = transaction.execute()
+        assert answers[0] is True
+        self.expected.update(sync=2, total=1)
+
+    def mix(self):
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.set("k1", 1).get("m").execute_command("RG.TRIGGER", "async", "1")
+        answers = pipeline.xadd("s", {"a": 1}).strlen("k").execute()
+        assert (answers[0], answers[1], answers[4]) == (True, "made", "hooked")
+        self.expected.update(sync=2, total=1, stream=1)
+
+    def add(self):
+        self._redis.xadd("s", {"a": 1})
+        self.expected["stream"] += 1
+
+
+def test_nothing_is_lost_and_nobody_waits_for_ever(r, gears_server):
+    with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+        client.execute_command("RG.PYEXECUTE", FUNCTIONS)
+        clients = [Client(gears_server.port, seed) for seed in range(THREADS)]
+        for one in clients:
+            one.start()
+        expected = Counter()
+        for one in clients:
+            one.join(2 * TIMEOUT)
+            assert not one.is_alive()
+            assert one.error is None, repr(one.error)
+            expected += one.expected
+        for name in ("sync", "total", "stream"):
+            assert int(client.get(name) or 0) == expected[name]
+        for entry in client.execute_command("RG.DUMPREGISTRATIONS"):
+            data = dict(zip(entry[7][::2], entry[7][1::2]))
+            assert data["numFailures"] == 0, data["lastError"]
