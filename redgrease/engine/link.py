@@ -69,7 +69,7 @@ class WorkerLink:
         """Names of the commands that concern registrations."""
         self._sections: dict[bytes, Section] = {}
         self._ids = itertools.count(1)
-        self._calls: dict[bytes, asyncio.Future[bytes]] = {}
+        self._calls: dict[bytes, Callable[[bytes], None]] = {}
         self._waiting: list[bytes] = []
         self._worker: _Worker | None = None
         self._server: asyncio.AbstractServer | None = None
@@ -89,28 +89,39 @@ class WorkerLink:
         if self._worker is not None and self._worker.transport is not None:
             self._worker.transport.close()
 
-    async def call(
-        self, client: int, flags: str, words: Sequence[bytes], kind: str = "CALL"
-    ) -> bytes:
+    def post(
+        self,
+        client: int,
+        flags: str,
+        words: Sequence[bytes],
+        answered: Callable[[bytes], None],
+        kind: str = "CALL",
+    ) -> None:
         """Have the worker carry a command out.
 
         Args:
             client: The number of the client's connection.
             flags: ``3`` for RESP3, ``m`` where blocking is not allowed.
             words: The command.
+            answered: Called with the reply, as it goes over the wire.
             kind: ``CALL``, or ``HOOK`` for a command of Redis's that is hooked.
-
-        Returns:
-            The reply, as it goes over the wire.
         """
         ident = b"%d" % next(self._ids)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._calls[ident] = future
+        self._calls[ident] = answered
         self._send(hiredis.pack_command((kind, ident, str(client), flags, *words)))
-        try:
-            return await future
-        finally:
-            self._calls.pop(ident, None)
+
+    async def call(
+        self, client: int, flags: str, words: Sequence[bytes], kind: str = "CALL"
+    ) -> bytes:
+        """The same, for who can wait: returns the reply."""
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def answered(reply: bytes) -> None:
+            if not future.done():
+                future.set_result(reply)
+
+        self.post(client, flags, words, answered, kind)
+        return await future
 
     async def sync(self, client: int, flags: str, words: Sequence[bytes]) -> Section:
         """Have the worker handle the events of a command; returns when others may go on.
@@ -155,9 +166,9 @@ class WorkerLink:
             return
         self._worker = None
         self.ready.clear()
-        for future in list(self._calls.values()):
-            if not future.done():
-                future.set_result(DIED)
+        calls, self._calls = self._calls, {}
+        for answered in calls.values():
+            answered(DIED)
         for section in self._sections.values():
             section.finish("", b"")
         self._sections.clear()
@@ -170,9 +181,9 @@ class WorkerLink:
         """Act on a frame of the worker's."""
         kind = words[0]
         if kind == b"REPLY":
-            future = self._calls.get(words[1])
-            if future is not None and not future.done():
-                future.set_result(words[2])
+            answered = self._calls.pop(words[1], None)
+            if answered is not None:
+                answered(words[2])
         elif kind == b"HOLD":
             self.holds.append(words[1])
             self.sections.hold(words[1])

@@ -138,6 +138,7 @@ class Client(asyncio.Protocol):
         self._framer = Framer()
         self._reader = hiredis.Reader()
         self._passage: Passage | None = None
+        self._mixed = False
         self._raw = False  # broken beyond framing: Redis may have it all
         self._busy = False  # a Gears command is being carried out
         self._connected = False
@@ -212,6 +213,8 @@ class Client(asyncio.Protocol):
                     break
             except ProtocolError:
                 self._raw = True
+        if not self._buffer:
+            self._mixed = False
         self._throttle()
         if self._ended and self._free() and self.redis.transport.can_write_eof():
             self.redis.transport.write_eof()
@@ -252,7 +255,7 @@ class Client(asyncio.Protocol):
 
     def _plain(self) -> bool:
         """Whether the buffer holds whole requests, none of which concerns Gears."""
-        if len(self._buffer) > HIGH_WATER or self._transaction is not None:
+        if self._mixed or len(self._buffer) > HIGH_WATER or self._transaction is not None:
             return False
         reader = self._reader
         special = self.proxy.link.special
@@ -276,6 +279,7 @@ class Client(asyncio.Protocol):
         except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
             pass  # not what clients send; framing by hand finds out what it is
         self._reader = hiredis.Reader()
+        self._mixed = True  # the rest is looked at one by one, rather than as a whole every time
         return False
 
     def _incomplete(self) -> bool:
@@ -303,6 +307,10 @@ class Client(asyncio.Protocol):
             del self._buffer[:end]
             if self._transaction is not None:
                 self.redis.transport.write(self._transaction.placeholder(words))
+            elif self._allowed and not self.in_flight and name not in RUNS_CODE:
+                self._busy = True
+                kind = "CALL" if name in GEARS else "HOOK"
+                self.proxy.link.post(self.number, self._flags, words, self._answered, kind)
             else:
                 self._start(self._gears(name, words))
         elif name == b"EXEC" and self._transaction is not None and self._special(self._transaction):
@@ -372,6 +380,10 @@ class Client(asyncio.Protocol):
             reply = await coroutine
         except ConnectionError:
             return  # Redis has hung up, and so do we
+        self._answered(reply)
+
+    def _answered(self, reply: bytes) -> None:
+        """Pass the reply of a command that was carried out here on, and go on."""
         if self._closed:
             return
         if not self._silent:
