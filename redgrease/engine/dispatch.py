@@ -278,6 +278,8 @@ class Dispatcher:
             self._engine.registrations.remove(words[0], pending)
         except KeyError:
             return Error("execution is not registered")
+        except GearsError as error:
+            return Error(f"ERR {error}")
         return OK
 
     def trigger(self, call: Call) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -165,7 +165,22 @@ class Execution:
     def _open(self) -> Iterable[Any]:
         if self._records is not None:
             return self._records()
-        return self.plan.reader.open(self._engine.keyspace, self, self.plan.counted)
+        reader = self.plan.reader
+        records = reader.open(self._engine.keyspace, self, self.plan.counted)
+        return self._timed(records) if self._profile and not reader.timed else records
+
+    def _timed(self, records: Iterable[Any]) -> Iterator[Any]:
+        """The records of a reader that does not note by itself how long it reads."""
+        iterator = iter(records)
+        while True:
+            started = perf_counter()
+            try:
+                record = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.read_seconds += perf_counter() - started
+            yield record
 
     def _note_end(self, error: Exception) -> None:
         """Note an error that came from between the steps; an abort is noted once."""
@@ -246,7 +261,7 @@ class Execution:
             Whether it has ended.  If not, its function resists.
         """
         self.aborting = True
-        self._finish("aborted", [], unless_running=True)
+        self.cancel()
         deadline, rounds = perf_counter() + ABORT_PATIENCE, 0
         while not self.finished.wait(ABORT_INTERVAL):
             # On a crowded machine, seconds alone do not tell that a function resists.
@@ -255,6 +270,11 @@ class Execution:
             rounds += 1
             self._interrupt()
         return True
+
+    def cancel(self) -> bool:
+        """Abort it if it has not begun; returns whether it is aborted."""
+        self._finish("aborted", [], unless_running=True)
+        return self.status == "aborted"
 
     def _interrupt(self) -> None:
         running = self
@@ -315,11 +335,9 @@ class Executions:
             ident = f"{SHARD_ID}-{self._next}"
             self._next += 1
             limit = self._engine.settings["MaxExecutions"]
-            if limit > 0:
+            if 0 < limit <= len(self._all):
                 self._make_room(limit)
-            execution = self._all[ident] = Execution(
-                self._engine, ident, plan, registered, records
-            )
+            execution = self._all[ident] = Execution(self._engine, ident, plan, registered, records)
             return execution
 
     def skip(self) -> None:

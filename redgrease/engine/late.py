@@ -94,49 +94,49 @@ class Late:
         self, stream: Iterable[Any], at: int, run: Run, waiting: Waiting
     ) -> Iterator[Any]:
         """The results of a step, each as soon as it and those before it are there."""
-        number, step = self._steps[at]
-        kind, callback, spent = step.kind, step.callbacks[0], self._spent
+        kind = self._steps[at][1].kind
         records: Iterator[Any] | None = iter(stream)
         while waiting or records is not None:
-            if waiting and (
-                records is None or len(waiting) >= WINDOW or _there(waiting[0][1])
+            if records is not None and not (
+                waiting and (len(waiting) >= WINDOW or _there(waiting[0][1]))
             ):
-                record, result, error = waiting.popleft()
-                if error is None and type(result) is Pending:
-                    try:
-                        result = run.wait(result)
-                    except Exception as raised:
-                        error = raised
-                if error is not None:
-                    run.fail(error, _NONE)
-                elif kind == "map":
-                    yield result
-                elif kind == "flatmap":
-                    yield from spread(result)
-                elif kind == "foreach" or result:
-                    yield record
+                try:
+                    waiting.append(self._called(at, next(records), run))
+                except StopIteration:
+                    records = None
                 continue
-            if records is None:
-                continue
-            try:
-                record = next(records)
-            except StopIteration:
-                records = None
-                continue
-            result, error = None, None
-            started = perf_counter()
-            try:
-                result = callback(record)
-                if type(result) in PENDING:
-                    result = run.adopt(result)
-            except Exception as raised:
-                error = raised
-            if spent is not None:
-                spent[number] += perf_counter() - started
-            waiting.append((record, result, error))
+            record, result, error = waiting.popleft()
+            if error is None and type(result) is Pending:
+                try:
+                    result = run.wait(result)
+                except Exception as raised:
+                    error = raised
+            if error is not None:
+                run.fail(error, _NONE)
+            elif kind == "map":
+                yield result
+            elif kind == "flatmap":
+                yield from spread(result)
+            elif kind == "foreach" or result:
+                yield record
+
+    def _called(self, at: int, record: Any, run: Run) -> tuple[Any, Any, Exception | None]:
+        """A record, what its step makes of it, and the error if it fails."""
+        number, step = self._steps[at]
+        result, error = None, None
+        started = perf_counter()
+        try:
+            result = step.callbacks[0](record)
+            if type(result) in PENDING:
+                result = run.adopt(result)
+        except Exception as raised:
+            error = raised
+        if self._spent is not None:
+            self._spent[number] += perf_counter() - started
+        return record, result, error
 
 
-CALLERS[Late._windowed.__code__] = True
+CALLERS[Late._called.__code__] = True
 
 
 def _there(result: Any) -> bool:

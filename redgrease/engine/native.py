@@ -100,9 +100,12 @@ class Native:
         if not isinstance(args[0], str):
             raise GearsError("the given command must be a string")
         words = [argument(word) for word in args]
+        with Shield():
+            return self._executed(words)
+
+    def _executed(self, words: list[bytes]) -> Any:
         if words[0][:3].upper() == b"RG.":
-            with Shield():
-                return self._engine.dispatcher.call_inside(words)
+            return self._engine.dispatcher.call_inside(words)
         chain = self._engine.registrations.commands.chain(words)
         if chain is not None:
             context = current()
@@ -121,7 +124,9 @@ class Native:
         context = current()
         if context is None or context.hook is None:
             raise GearsError("Can not get CommandHook ctx")
-        return context.hook.go_on([context.hook.name, *map(argument, args)])
+        words = [context.hook.name, *map(argument, args)]
+        with Shield():
+            return context.hook.go_on(words)
 
     def get_command(self, *args: Any) -> Any:
         """The command to which a registration with ``commands`` is linked."""

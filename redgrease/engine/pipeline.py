@@ -235,15 +235,7 @@ class _Writer:
     # -- the function ---------------------------------------------------------------------------
 
     def _write(self, fused: Sequence[tuple[int, Step]], barrier: tuple[int, Step] | None) -> None:
-        self._add("def segment(records, run):")
-        self._depth += 1
-        if self._stops:
-            self._add("stop = False")
-        if self._late:
-            self._add("late = ()", "records = iter(records)")
-        for number, step in fused:
-            if step.kind == "limit":
-                self._add(f"seen_{number} = 0")
+        self._begin()
         if barrier is None:
             self._add("out = []", "emit = out.append")
         else:
@@ -277,6 +269,16 @@ class _Writer:
             self._add("return out")
         else:
             self._release(*barrier)
+
+    def _begin(self) -> None:
+        self._add("def segment(records, run):")
+        self._depth += 1
+        if self._stops:
+            self._add("stop = False")
+        if self._late:
+            self._add("late = ()", "records = iter(records)")
+        for number in self._seen:
+            self._add(f"seen_{number} = 0")
 
     def _take(self, barrier: tuple[int, Step] | None) -> None:
         """What becomes of a record behind the last step of the loop."""

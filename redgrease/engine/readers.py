@@ -49,6 +49,11 @@ class Reader:
         return _OPEN[self.name](self, Pages(keyspace, clock), keyspace, counted)
 
     @property
+    def timed(self) -> bool:
+        """Whether it notes the time spent reading."""
+        return self.name in ("KeysReader", "KeysOnlyReader")
+
+    @property
     def countable(self) -> bool:
         """Whether it can say how many records there are without reading them."""
         return self.name in ("KeysReader", "KeysOnlyReader") and not self.options.get(

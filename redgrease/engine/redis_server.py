@@ -12,6 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .folder import Folder
+
 VARIABLE = "REDGREASE_REDIS_SERVER"
 PROGRAMS = ("valkey-server", "redis-server")
 PATIENCE = 30.0
@@ -112,6 +114,7 @@ class RedisServer:
         self.arguments = list(arguments)
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = Path(dir or Path(socket_path).parent) / "redis.log"
+        self._folder = Folder(dir) if dir else None
 
     @property
     def url(self) -> str:
@@ -123,36 +126,54 @@ class RedisServer:
 
         Raises:
             RedisStartError: It does not.
+            FolderInUseError: Another server uses the same folder.
         """
         settings = ["port 0", f'unixsocket "{self.socket_path}"', "unixsocketperm 600"]
         settings += [f'dir "{self.log_path.parent}"', f'logfile "{self.log_path}"']
         settings += ["appendonly yes"] if self.dir else ['save ""', "appendonly no"]
         if self.password:
             settings.append(f'requirepass "{self.password}"')
+        process = self.process = self._start()
+        assert process.stdin is not None
         # By standard input: neither the command line nor a file shows the password.
-        with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [self.program, "-", *self.arguments],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the server, which ends us in order
-            )
-        assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it has ended; below, we say so
-            self.process.stdin.write("\n".join([*settings, ""]).encode())
-            self.process.stdin.close()
+            process.stdin.write("\n".join([*settings, ""]).encode())
+            process.stdin.close()
         deadline = time.monotonic() + PATIENCE
         while not self._answers():
-            if self.process.poll() is not None:
+            if process.poll() is not None:
                 raise RedisStartError(
-                    f"{self.program} ended with status {self.process.returncode} instead of "
+                    f"{self.program} ended with status {process.returncode} instead of "
                     f"starting; its log is {self.log_path}:\n{self._log_tail()}"
                 )
             if time.monotonic() > deadline:
                 self.stop()
                 raise RedisStartError(f"{self.program} did not answer within {PATIENCE:.0f} s")
             time.sleep(0.005)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        lock = None if self._folder is None else self._folder.take(PATIENCE)
+        pid: int | None = None
+        try:
+            with open(self.log_path, "ab") as log:
+                process = subprocess.Popen(
+                    [self.program, "-", *self.arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for the server, which ends us in order
+                    pass_fds=() if lock is None else (lock,),
+                )
+            pid = process.pid
+            return process
+        finally:
+            if lock is not None:
+                Folder.give(lock, pid)
+
+    def wait(self) -> int | None:
+        """Wait until it has ended; gives its status."""
+        process = self.process
+        return None if process is None else process.wait()
 
     def _answers(self) -> bool:
         try:
@@ -173,11 +194,12 @@ class RedisServer:
     def stop(self) -> None:
         """End it; it saves its data first, if it keeps any."""
         process, self.process = self.process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._folder is not None:
+            self._folder.leave()

@@ -254,8 +254,7 @@ class Registration:
         self.active = False
         if abort_pending:
             for execution in list(self._waiting.values()):
-                if execution.status == "created":
-                    execution.abort()
+                execution.cancel()
         self.kept.drop_all()
 
     # -- events and executions ------------------------------------------------------------------

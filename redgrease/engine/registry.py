@@ -195,12 +195,14 @@ class Registrations:
 
         Raises:
             KeyError: There is none of this ID.
+            GearsError: That cannot be written down; it goes on to act.
         """
         self._engine.events.settle()
         with self._lock:
-            registration = self._all.pop(ident)
-            registration.deactivate(abort_pending)
+            registration = self._all[ident]
             self._engine.store.remove_registration(ident)
+            del self._all[ident]
+            registration.deactivate(abort_pending)
             self._engine.sessions.leave(registration)
             self._update()
 

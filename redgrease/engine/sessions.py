@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .registrations import Registration
     from .requirements import Package
 
-PRIMARY, UNLINKED, TEMPORARY = "primary", "None", "temprary"
-"""Where a session is linked; the third word is spelt as on the wire."""
+PRIMARY, UNLINKED = "primary", "None"
+"""Where a session is linked."""
 
 
 class OptionError(Exception):
@@ -46,8 +46,8 @@ class Session:
         globals: The script's global names.
         requirements: Names of the packages it asked for.
         registrations: Its registrations; a session is linked as long as it has any.
-        linked: ``primary`` if it is found under its name, ``temprary`` while its registrations
-            are being made, otherwise ``None``.
+        linked: ``primary`` if it is found under its name, otherwise ``None``; ``temprary``, on its
+            way to the other shards of a cluster, does not occur here.
         dead: Whether it was linked once and is no longer.
         owner: The list of sessions.
         uid: Tells it from other sessions of the same name, also after a restart.

@@ -6,6 +6,7 @@ that the server does not know itself.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 from .replies import OK, Error, Status
 
 SAVED_AS_EXTRA = Status("OK - value was saved in extra config dictionary")
+
+_NUMBER = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,11 @@ class Settings:
         if isinstance(key.default, list):
             return list(value) if isinstance(value, (list, tuple)) else [str(value)]
         if isinstance(key.default, int):
+            if not isinstance(value, int) and not _NUMBER.fullmatch(str(value)):
+                raise ValueError(value)
             number = int(value)
+            if not -(1 << 63) <= number < 1 << 63:
+                raise ValueError(value)
             if key.minimum is not None and number < key.minimum:
                 raise ValueError(value)
             return number

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 """Pickled functions can be read by this version of Python only."""
 _PROTOCOL = 4
+_TRIES = 20
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -129,8 +130,16 @@ def dumps(value: Any, session: Session, engine: Engine) -> bytes:
     Raises:
         Exception: It cannot be pickled; whatever the objects in it raise.
     """
-    file = io.BytesIO()
-    _Pickler(file, session, engine).dump(value)
+    for _ in range(_TRIES):
+        file = io.BytesIO()
+        try:
+            _Pickler(file, session, engine).dump(value)
+            break
+        except RuntimeError as error:  # functions that run may change what is being pickled
+            if "changed size during iteration" not in str(error):
+                raise
+    else:
+        raise RuntimeError("what the functions use does not keep still")
     return file.getvalue()
 
 
@@ -199,7 +208,8 @@ def _request(plain: dict[str, Any]) -> Request:
 class Store:
     """The file.
 
-    Every method is one transaction, which is on the disk when the method returns.
+    Every method is one transaction, which is on the disk when the method returns.  It raises
+    GearsError if the file cannot be used.
 
     Args:
         path: Where it is; it is made at the first need.
@@ -252,16 +262,19 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            connection = self._connected()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+        try:
+            with self._lock:
+                connection = self._connected()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+        except (sqlite3.Error, OSError) as error:
+            raise GearsError(f"the server's file {self.path} cannot be used: {error}") from error
 
     # -- sessions -------------------------------------------------------------------------------
 
@@ -303,7 +316,7 @@ class Store:
                     "INSERT INTO registrations VALUES (?, ?)",
                     [(request.id, session.uid) for request in requests],
                 )
-        except (sqlite3.Error, OSError) as error:
+        except GearsError as error:
             raise GearsError(f"Failed serializing session: {error}") from error
 
     def remove_registration(self, ident: str) -> None:
@@ -392,7 +405,7 @@ class Store:
                 connection.execute(
                     "INSERT OR REPLACE INTO timers VALUES (?, ?, ?, ?, ?, ?, ?)", row
                 )
-        except (sqlite3.Error, OSError) as error:
+        except GearsError as error:
             raise GearsError(f"Failed serializing time event: {error}") from error
 
     def remove_timer(self, key: bytes, mark: bytes) -> None:

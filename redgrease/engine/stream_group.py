@@ -229,22 +229,29 @@ class InFlight:
         self._ids: dict[bytes, set[bytes]] = {}
         self._waiting: dict[bytes, list[Callable[[], None]]] = {}
 
-    def take(self, key: bytes, found: list[Entry], released: Callable[[], None]) -> list[Entry]:
-        """Begin to work on entries; returns those that nobody works on already.
+    def free(self, key: bytes, found: list[Entry], released: Callable[[], None]) -> list[Entry]:
+        """Those of some entries that nobody works on.
 
         Args:
             key: The stream.
             found: The entries.
-            released: Called when it is worth looking again, if some were left out.
+            released: Called when it is worth looking again, if some are left out.
         """
-        if not found:
-            return found
         with self._lock:
-            ids = self._ids.setdefault(key, set())
+            ids = self._ids.get(key, ())
             free = [entry for entry in found if entry[0] not in ids]
             if len(free) < len(found):
                 self._waiting.setdefault(key, []).append(released)
+            return free
+
+    def take(self, key: bytes, found: Iterable[Entry]) -> list[Entry]:
+        """Begin to work on entries; returns those that nobody works on already."""
+        with self._lock:
+            ids = self._ids.setdefault(key, set())
+            free = [entry for entry in found if entry[0] not in ids]
             ids.update(entry[0] for entry in free)
+            if not ids:
+                del self._ids[key]
             return free
 
     def drop(self, key: bytes, done: Iterable[Entry]) -> None:

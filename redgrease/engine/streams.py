@@ -8,33 +8,30 @@ what is there is found out by reading, so a lost event or one too many does no h
 
 from __future__ import annotations
 
-import enum
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from .connection import Disconnected
-from .errors import GearsError
 from .executions import Execution
-from .keys_registration import matches, prefix_of
+from .keys_registration import matches
 from .readers import stream_id
-from .registrations import SYNC, Event, Registration, Statistics, Watches
-from .scheduler import Ticket
+from .registrations import SYNC, Event, Registration, Watches
 from .stream_group import Entry, Gone, StreamGroup, Unavailable, Words, entries, record
+from .stream_options import stream_options
+from .stream_state import MIN_DELAY, Batch, State, Stream, StreamStatistics
 
-POLICIES = ("continue", "abort", "retry")
 OK, RETRY, ABORTED, PAUSED = "OK", "WAITING_FOR_RETRY_ON_FAILURE", "ABORTED", "PAUSED"
+ADDING = frozenset({"XADD", "EVAL", "EVALSHA", "FCALL"})
+"""Commands that may add to streams; transactions with them are seen to by the proxy."""
 ROUNDS = 64
 """Batches of one stream that are processed in a row before the thread is given up."""
 LOOK_AGAIN = 0.05
 """Seconds that events may take; entries without one after that are old."""
-MIN_DELAY, MAX_DELAY = 0.05, 2.0
-"""Seconds before Redis is asked again after it could not be reached, at first and at most."""
-LARGEST = 2**31
+MAX_DELAY = 2.0
+"""Seconds before Redis is asked again after it could not be reached, at most."""
 _LOST = (
     "connection to Redis lost",
     "Redis cannot be reached",
@@ -43,150 +40,6 @@ _LOST = (
 )
 """Errors of functions that say nothing about the function."""
 _log = logging.getLogger("redgrease.engine")
-
-
-def _number(value: Any, name: str) -> int:
-    if not isinstance(value, int):
-        raise GearsError(f"{name} argument must be a number")
-    return int(value)
-
-
-def stream_options(argument: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the arguments of ``register`` for StreamReader.
-
-    Args:
-        argument: The prefix.
-        options: The keyword arguments, with ``mode``.
-
-    Returns:
-        All that the registration needs to know, as plain data.
-
-    Raises:
-        GearsError: An argument is wrong.
-    """
-    prefix = prefix_of(options, argument)
-    batch = _number(options.get("batch", 1), "batch")
-    if batch < 1:
-        raise GearsError("batch argument must be a positive number")
-    duration = _number(options.get("duration", 0), "duration")
-    policy = options.get("onFailedPolicy", "continue")
-    if not isinstance(policy, str):
-        raise GearsError("onFailedPolicy must be a string (Continue/Abort/Retry)")
-    if policy.lower() not in POLICIES:
-        raise GearsError("onFailedPolicy must be Continue/Abort/Retry")
-    if options.get("mode") == SYNC and policy.lower() != "continue":
-        raise GearsError("ExecutionMode sync can only be combined with OnFailedPolicy Continue")
-    interval = _number(options.get("onFailedRetryInterval", 1), "retryInterval")
-    trim = options.get("trimStream", True)
-    if not isinstance(trim, bool):
-        raise GearsError("pyTrimmStream argument must be a boolean")
-    return {
-        "prefix": prefix,
-        "batch": min(batch, LARGEST),
-        "duration": max(0, duration),
-        "onFailedPolicy": policy.lower(),
-        "onFailedRetryInterval": max(0, interval),
-        "trimStream": trim,
-    }
-
-
-@dataclass
-class StreamStatistics(Statistics):
-    """Besides the usual, how long entries wait from their arrival to their acknowledgement."""
-
-    last_lag_ms: int = 0
-    total_lag_ms: int = 0
-
-    def lagged(self, arrived: float) -> None:
-        """A batch is acknowledged, whose first entry came at this (monotonic) time."""
-        with self.lock:
-            self.last_lag_ms = int((time.monotonic() - arrived) * 1000)
-            self.total_lag_ms += self.last_lag_ms
-
-    def clear(self) -> None:
-        """Begin anew, see the base class."""
-        super().clear()
-        self.last_lag_ms = self.total_lag_ms = 0
-
-    def lags(self) -> list[Any]:
-        """As RG.DUMPREGISTRATIONS shows them."""
-        ended = self.succeeded + self.failed + self.aborted
-        average = self.total_lag_ms / ended if ended else 0.0
-        return ["lastEstimatedLagMS", self.last_lag_ms, "avgEstimatedLagMS", average]
-
-
-class State(enum.Enum):
-    """What is being done about a stream."""
-
-    IDLE = enum.auto()
-    QUEUED = enum.auto()
-    RUNNING = enum.auto()
-    WAITING = enum.auto()
-    """Redis could not be asked; it will be, in a while."""
-
-
-@dataclass(eq=False)
-class Stream:
-    """What a registration knows of one stream.
-
-    Attributes:
-        key: Its name.
-        state: What is being done about it.
-        first: Whether it has not been looked at yet.
-        pending: Whether there may be entries that were delivered but not acknowledged.
-        old: Whether there may be entries for which no event will come.
-        look: Whether to find out about that.
-        arrivals: When the entries came which have not been read yet, as far as events tell.
-        arrived: How many have come so far.
-        done: IDs that still have to be acknowledged.
-        delay: Seconds to wait after the next failure to reach Redis.
-        ticket: When the oldest entry has waited long enough.
-    """
-
-    key: bytes
-    state: State = State.IDLE
-    first: bool = True
-    pending: bool = True
-    old: bool = False
-    look: bool = False
-    arrivals: deque[float] = field(default_factory=deque)
-    arrived: int = 0
-    done: list[bytes] = field(default_factory=list)
-    delay: float = MIN_DELAY
-    ticket: Ticket | None = None
-
-    def came(self) -> None:
-        """There is a new entry."""
-        self.arrivals.append(time.monotonic())
-        self.arrived += 1
-
-    def read(self, number: int) -> float | None:
-        """So many have been read; tells when the first of them came, if that is known."""
-        first = self.arrivals[0] if self.arrivals and number else None
-        for _ in range(min(number, len(self.arrivals))):
-            self.arrivals.popleft()
-        return first
-
-    def exhausted(self, arrived: int) -> None:
-        """Nothing was left when so many had come."""
-        self.old = False
-        while self.arrivals and len(self.arrivals) > self.arrived - arrived:
-            self.arrivals.popleft()
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Entries for one execution.
-
-    Attributes:
-        entries: The entries.
-        arrived: When the first of them came, if that is known.
-        fresh: Whether they were delivered now; otherwise they were pending.
-    """
-
-    entries: list[Entry]
-    arrived: float | None = None
-    fresh: bool = True
 
 
 class StreamRegistration(Registration):
@@ -219,7 +72,7 @@ class StreamRegistration(Registration):
 
     def watches(self) -> Watches:
         """Clients wait for sync functions."""
-        return Watches(writes=self.mode == SYNC)
+        return Watches(commands=ADDING) if self.mode == SYNC else Watches()
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -463,7 +316,7 @@ class StreamRegistration(Registration):
                 stream.done = []
             if stream.pending:
                 stream.pending = False
-                found = self._take(stream, self._group.delivered(key))
+                found = self._left_over(stream)
                 first, stream.first = stream.first, False
                 if found or first:
                     return Batch(found, fresh=False)
@@ -483,13 +336,23 @@ class StreamRegistration(Registration):
                 stream.exhausted(stream.arrived)
             return None
 
-    def _take(self, stream: Stream, found: list[Entry]) -> list[Entry]:
+    def _left_over(self, stream: Stream) -> list[Entry]:
+        """Entries that were delivered, not acknowledged, and that nobody is working on."""
+        key, in_flight = stream.key, self.engine.in_flight
+
         def released() -> None:
             with self._lock:
                 stream.pending = True
                 self._kick(stream)
 
-        return self.engine.in_flight.take(stream.key, found, released)
+        found = self._group.delivered(key)
+        if not found:
+            return found
+        # Other registrations may just have read some of them: those show up as theirs, or are
+        # acknowledged, when we look again.
+        ids = {ident for ident, _ in in_flight.free(key, found, released)}
+        found = [entry for entry in self._group.delivered(key) if entry[0] in ids]
+        return in_flight.take(key, in_flight.free(key, found, released))
 
     def _took(self, stream: Stream, found: list[Entry], arrived: int) -> Batch | None:
         """New entries have been read, when so many had come."""
@@ -497,7 +360,8 @@ class StreamRegistration(Registration):
             when = stream.read(len(found))
             if len(found) < self._size:
                 stream.exhausted(arrived)
-        return Batch(self._take(stream, found), when) if found else None
+        mine = self.engine.in_flight.take(stream.key, found)
+        return Batch(mine, when) if mine else None
 
     def _run(self, batch: Batch, stream: Stream) -> bool:
         """Run the function; tells whether the batch is to be acknowledged."""
@@ -609,3 +473,6 @@ class StreamRegistration(Registration):
 
 def _longer(delay: float) -> float:
     return min(2 * delay, MAX_DELAY)
+
+
+__all__ = ["StreamRegistration", "stream_options"]

@@ -88,6 +88,7 @@ class Supervisor:
         self.redis_url = options.redis or ""
         self._worker: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._redis_keeper: asyncio.Task[None] | None = None
         self._stopping = False
 
     async def start(self) -> None:
@@ -108,11 +109,33 @@ class Supervisor:
             )
             self.redis.start()
             self.redis_url = with_password(self.redis.url, options.password)
+            self._redis_keeper = asyncio.get_running_loop().create_task(self._keep_redis())
         self.proxy = Proxy(self.redis_url, self.link_path, options.host, options.port)
         await self.proxy.start()
         if options.worker == "process":
             self._keeper = asyncio.get_running_loop().create_task(self._keep_worker())
             await self._worker_ready()
+
+    async def _keep_redis(self) -> None:
+        """Start our own Redis again whenever it dies; clients and the worker connect anew."""
+        assert self.redis is not None
+        loop = asyncio.get_running_loop()
+        delay = MIN_DELAY
+        while True:
+            started = loop.time()
+            status = await loop.run_in_executor(None, self.redis.wait)
+            if self._stopping:
+                return
+            _log.warning("Redis has ended with status %s; starting it again", status)
+            delay = MIN_DELAY if loop.time() - started > MAX_DELAY else min(2 * delay, MAX_DELAY)
+            while not self._stopping:
+                await asyncio.sleep(delay)
+                try:
+                    await loop.run_in_executor(None, self.redis.start)
+                    break
+                except (OSError, RuntimeError) as error:
+                    _log.error("Redis did not start: %s", error)
+                    delay = min(2 * delay, MAX_DELAY)
 
     async def _worker_ready(self) -> None:
         assert self.proxy is not None and self._keeper is not None
@@ -171,7 +194,11 @@ class Supervisor:
             with contextlib.suppress(asyncio.CancelledError, RuntimeError):
                 await self._keeper
         if self.redis is not None:
-            await asyncio.get_running_loop().run_in_executor(None, self.redis.stop)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self.redis.stop)
+            if self._redis_keeper is not None:
+                await self._redis_keeper
+                await loop.run_in_executor(None, self.redis.stop)  # it may just have started it
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 

@@ -162,35 +162,44 @@ def test_an_inner_execution_alone_is_stopped(worker, redis):
     assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"[True, 'PONG']"], []]
 
 
-STUBBORN = """
-def resist(end):
-    while time.monotonic() < end:
+BLOCKED = "import sys\nopen({path!r}, 'w').close()\nsys.gate.acquire()"
+LOCKED = "lock = threading.Lock()\nlock.acquire()\nopen({path!r}, 'w').close()\nlock.acquire()"
+STUBBORN = """def resist():
+    open({path!r}, 'w').close()
+    while True:
         try:
-            while time.monotonic() < end: pass
-        except BaseException:
-            resist(end)
-try: resist(time.monotonic() + SECONDS)
-except BaseException: resist(time.monotonic() + SECONDS)
-"""
+            while True: pass
+        except BaseException: pass
+def stubborn(depth):
+    try: stubborn(depth - 1) if depth else resist()
+    except BaseException: stubborn(depth)
+stubborn(20)"""
 
 
-def test_a_function_that_resists_is_left_alone(worker, redis, monkeypatch):
+def resisting(worker, redis, path, snippet):
+    """Start a function that will not be stopped; returns its ID when it is at that point."""
+    ident = running(worker, redis, function(snippet.format(path=str(path))))
+    while not path.exists():
+        time.sleep(0.001)
+    return ident
+
+
+def test_a_function_that_resists_is_left_alone(worker, redis, monkeypatch, tmp_path):
     monkeypatch.setattr(executions, "ABORT_PATIENCE", 0.2)
     monkeypatch.setattr(executions, "ABORT_ROUNDS", 3)
-    ident = running(worker, redis, function(STUBBORN.replace("SECONDS", "1").strip()))
-    (error,) = aborted(worker, ident)
-    assert b"resisted" in error
-    idents = [worker.call("RG.PYEXECUTE", QUICK, "UNBLOCKING") for _ in range(4)]
-    for ident in idents:
-        assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"PONG"], []]
+    gate = threading.Lock()
+    monkeypatch.setattr(sys, "gate", gate, raising=False)
+    with gate:
+        (error,) = aborted(worker, resisting(worker, redis, tmp_path / "there", BLOCKED))
+        assert b"resisted" in error
+        idents = [worker.call("RG.PYEXECUTE", QUICK, "UNBLOCKING") for _ in range(4)]
+        for ident in idents:
+            assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"PONG"], []]
 
 
-@pytest.mark.parametrize(
-    "snippet",
-    [STUBBORN.replace("SECONDS", "60").strip(), "lock = threading.Lock()\nlock.acquire()\nlock.acquire()"]
-)
-def test_a_function_that_resists_costs_the_worker(process_worker, redis, snippet):
-    ident = running(process_worker, redis, function(snippet))
+@pytest.mark.parametrize("snippet", [STUBBORN, LOCKED])
+def test_a_function_that_resists_costs_the_worker(process_worker, redis, snippet, tmp_path):
+    ident = resisting(process_worker, redis, tmp_path / "there", snippet)
     blocked = process_worker.start("RG.GETRESULTSBLOCKING", ident)
     started = time.monotonic()
     assert process_worker.call("RG.ABORTEXECUTION", ident) == "OK"

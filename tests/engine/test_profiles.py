@@ -3,6 +3,7 @@
 import re
 import sys
 import threading
+import time
 
 import pytest
 from bare_engine import BareEngine
@@ -203,3 +204,27 @@ def test_commands(worker):
     assert "Ordered by: call count" in text
     assert worker.call("RG.PYPROFILE", "RESET", "s") == "OK"
     assert worker.call("RG.PYPROFILE", "STATS", "s").startswith("session s has no profile")
+
+
+@pytest.mark.parametrize("body", ["pass", "x = len([])", "x = [y for y in map(str, range(9))]"])
+def test_abort_of_what_is_profiled(worker, redis, body):
+    worker.call("RG.CONFIGSET", "ProfileExecutions", "1")
+    try:
+        script = (
+            f"def busy(x):\n    execute('INCR', 'began')\n    while True: {body}\n"
+            "GB('ShardsIDReader').map(busy).run()"
+        )
+        for _ in range(5):
+            redis("DEL", "began")
+            ident = worker.call("RG.PYEXECUTE", script, "UNBLOCKING")
+            deadline = time.monotonic() + 20
+            while redis("GET", "began") is None:
+                assert time.monotonic() < deadline
+            assert worker.call("RG.ABORTEXECUTION", ident) == "OK"
+            results, errors = worker.call("RG.GETRESULTS", ident)
+            assert results == []
+            assert "forcestopped" in errors[0].decode()
+    finally:
+        worker.call("RG.CONFIGSET", "ProfileExecutions", "0")
+    script = "import sys\nGB('ShardsIDReader').map(lambda x: sys.getprofile()).run()"
+    assert worker.run(script) == ([b"None"], [])

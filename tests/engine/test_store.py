@@ -197,6 +197,23 @@ def test_what_cannot_be_pickled(store, engine):
     assert store.load(engine) == []
 
 
+def test_what_changes_meanwhile(engine):
+    class Restless(dict):
+        def __reduce__(self):
+            if left:
+                left.pop()
+                raise RuntimeError("dictionary changed size during iteration")
+            return dict, ()
+
+    session = engine.session("def f(x): return d")
+    session.globals["d"] = Restless()
+    left = [1, 2]
+    assert pickled(session.globals["f"], session, engine)
+    left += range(100)
+    with pytest.raises(GearsError, match="does not keep still"):
+        pickled(session.globals["f"], session, engine)
+
+
 # -- the file -----------------------------------------------------------------------------------
 
 
@@ -309,8 +326,11 @@ def test_a_file_of_a_later_release(path, engine):
 
 
 def test_a_file_that_cannot_be_written(tmp_path, engine):
-    with pytest.raises(GearsError, match="Failed serializing session"):
-        Store(str(tmp_path / "no" / "file")).save(engine.session(), engine)
+    store = Store(str(tmp_path / "no" / "file"))
+    with pytest.raises(GearsError, match="Failed serializing session: .* cannot be used: unable"):
+        store.save(engine.session(), engine)
+    with pytest.raises(GearsError, match="cannot be used: unable to open"):
+        store.remove_registration("0-1")
 
 
 def test_several_threads(store, engine):

@@ -8,8 +8,6 @@ from worker_fixtures import Error, parse
 
 from redgrease.engine.connection import Address, Connection
 from redgrease.engine.core import Engine
-from redgrease.engine.errors import GearsError
-from redgrease.engine.streams import stream_options
 
 pytest_plugins = ["worker_fixtures"]
 
@@ -29,7 +27,10 @@ GB('StreamReader').foreach(f)"""
 def eventually(function, expected):
     """Wait until a function returns what is expected."""
     deadline = time.monotonic() + TIMEOUT
-    while (found := function()) != expected:
+    while True:
+        found = function()
+        if found == expected:
+            return
         assert time.monotonic() < deadline, found
         time.sleep(0.003)
 
@@ -101,51 +102,6 @@ def leave_pending(redis, number, key="s1"):
     """Have entries delivered, as to somebody who died before he acknowledged them."""
     redis("XGROUP", "CREATE", key, GROUP, "0")
     redis("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", number, "STREAMS", key, ">")
-
-
-class TestArguments:
-    def test_defaults(self):
-        assert stream_options("s*", {"mode": "async"}) == {
-            "prefix": "s*",
-            "batch": 1,
-            "duration": 0,
-            "onFailedPolicy": "continue",
-            "onFailedRetryInterval": 1,
-            "trimStream": True,
-        }
-
-    def test_given(self):
-        given = {"batch": 7, "duration": 20, "onFailedPolicy": "ReTry", "trimStream": False}
-        found = stream_options("ignored", {**given, "onFailedRetryInterval": 3, "regex": "x"})
-        assert found == {
-            **given,
-            "prefix": "x",
-            "onFailedPolicy": "retry",
-            "onFailedRetryInterval": 3,
-        }
-
-    @pytest.mark.parametrize(
-        ("options", "error"),
-        [
-            ({"batch": "3"}, "batch argument must be a number"),
-            ({"batch": 1.5}, "batch argument must be a number"),
-            ({"batch": 0}, "batch argument must be a positive number"),
-            ({"duration": None}, "duration argument must be a number"),
-            ({"onFailedPolicy": "bad"}, "onFailedPolicy must be Continue/Abort/Retry"),
-            ({"onFailedPolicy": 1}, "onFailedPolicy must be a string (Continue/Abort/Retry)"),
-            (
-                {"onFailedPolicy": "retry", "mode": "sync"},
-                "ExecutionMode sync can only be combined with OnFailedPolicy Continue",
-            ),
-            ({"onFailedRetryInterval": "x"}, "retryInterval argument must be a number"),
-            ({"trimStream": 1}, "pyTrimmStream argument must be a boolean"),
-            ({"regex": 1}, "regex argument must be a string"),
-        ],
-    )
-    def test_wrong(self, options, error):
-        with pytest.raises(GearsError) as caught:
-            stream_options("*", {"mode": "async", **options})
-        assert str(caught.value) == error
 
 
 class TestEntries:
@@ -346,7 +302,7 @@ GB('StreamReader').foreach(f)"""
 def f(r):
     execute('RPUSH', 'log', r['id'])
     if not execute('EXISTS', 'fine'):
-        flatError('PAUSE for a while')
+        flat_error('PAUSE for a while')
 GB('StreamReader').foreach(f)"""
         ident = host.register(function, onFailedPolicy=policy)
         add(redis, 1, 2)
@@ -362,9 +318,7 @@ GB('StreamReader').foreach(f)"""
         host.register(GATED)
         add(redis, 1)
         eventually(lambda: log(redis), ids(1))
-        (execution,) = [
-            entry for entry in host.call("RG.DUMPEXECUTIONS") if entry[3] == b"running"
-        ]
+        (execution,) = [entry for entry in host.call("RG.DUMPEXECUTIONS") if entry[3] == b"running"]
         assert host.call("RG.ABORTEXECUTION", execution[1].decode()) == "OK"
         redis("SET", "go", 1)
         add(redis, 2)
