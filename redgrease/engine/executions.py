@@ -325,6 +325,7 @@ class Executions:
         self._engine = engine
         self._lock = threading.Lock()
         self._all: dict[str, Execution] = {}
+        self._listed: dict[str, Execution] = {}  # those that have not lost their place yet
         self._next = 0
 
     def create(
@@ -335,9 +336,10 @@ class Executions:
             ident = f"{SHARD_ID}-{self._next}"
             self._next += 1
             limit = self._engine.settings["MaxExecutions"]
-            if 0 < limit <= len(self._all):
-                self._make_room(limit)
-            execution = self._all[ident] = Execution(self._engine, ident, plan, registered, records)
+            while 0 < limit <= len(self._listed):
+                self._displace()
+            execution = Execution(self._engine, ident, plan, registered, records)
+            self._all[ident] = self._listed[ident] = execution
             return execution
 
     def skip(self) -> None:
@@ -345,12 +347,12 @@ class Executions:
         with self._lock:
             self._next += 1
 
-    def _make_room(self, limit: int) -> None:
-        listed = [execution for execution in self._all.values() if not execution.leaves]
-        for oldest in listed[: max(0, len(listed) - limit + 1)]:
-            oldest.leaves = True
-            if oldest.done:
-                self._all.pop(oldest.id, None)
+    def _displace(self) -> None:
+        """The oldest one has to go, as soon as it is done."""
+        oldest = self._listed.pop(next(iter(self._listed)))
+        oldest.leaves = True
+        if oldest.done:
+            self._all.pop(oldest.id, None)
 
     def ended(self, execution: Execution) -> None:
         """An execution has ended: it may have lost its place in the list meanwhile."""
@@ -366,6 +368,7 @@ class Executions:
         """Take it off the list."""
         with self._lock:
             self._all.pop(ident, None)
+            self._listed.pop(ident, None)
 
     def all(self) -> list[Execution]:
         """All in the list, the oldest first."""
