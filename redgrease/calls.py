@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, cast
 from redis import exceptions as redis_errors
 
 from redgrease.commands import Command, Route, command_name, row_of
-from redgrease.connection import ATTEMPTS, Link, exchange
+from redgrease.connection import ATTEMPTS, Link, exchange, exchange_together
 from redgrease.convert import text
 from redgrease.exceptions import ExecutionNotFoundError, classify
 from redgrease.topology import Topology, topology_of
@@ -119,10 +119,54 @@ class Caller:
             targets=options.get("target_nodes"),
         )
 
+    def together(
+        self,
+        rows: Sequence[Command],
+        commands: Sequence[Sequence[Any]],
+        timeout: Optional[float] = None,
+        record: Optional[Record] = None,
+    ) -> List[Any]:
+        """Send several commands to one server in one go, once.
+
+        Args:
+            rows: Their rows in the table.
+            commands: All words of each.
+            timeout: How many seconds to wait for each reply, in the place of ``self.timeout``.
+            record: What to do to records of results; by default, what the client does to texts.
+
+        Returns:
+            What the rows make of the replies; where a reply is an error, its exception.
+        """
+        if self.topology is None:
+            replies = [self._attempt(words) for words in commands]
+        else:
+            timeout = self.timeout if timeout is None else timeout
+            replies = exchange_together(self.topology.any(), commands, timeout)
+            if record is None:
+                record = record_decoder(self.topology.encoder)
+        return [
+            classify(reply) if isinstance(reply, Exception) else _parsed(row, reply, record)
+            for row, reply in zip(rows, replies)
+        ]
+
+    def _attempt(self, words: Sequence[Any]) -> Any:
+        try:
+            return self.redis.execute_command(*words)
+        except redis_errors.ResponseError as error:
+            return error
+
     @property
     def in_cluster(self) -> bool:
         """Whether the client is one for clusters."""
         return self.topology is not None and type(self.topology) is not Topology
+
+
+def _parsed(row: Command, reply: Any, record: Optional[Record]) -> Any:
+    """What a row makes of a reply; also an exception that it raises."""
+    try:
+        return row.parse(reply, record=record)
+    except redis_errors.ResponseError as error:
+        return error
 
 
 class _Call:

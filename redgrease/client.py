@@ -5,11 +5,11 @@ attribute ``gears``.  Gears commands are sent once, and waited for (see ``redgre
 also when they are given to ``execute_command`` or put into a pipeline.
 """
 
-from typing import Any, Dict, List, Optional, Type
+from typing import Any, Dict, List, Optional, Sequence, Type
 
 import redis
 from redis import exceptions as redis_errors
-from redis.client import Pipeline
+from redis.client import EMPTY_RESPONSE, Pipeline
 
 from redgrease.calls import record_decoder
 from redgrease.commands import is_gears_command
@@ -83,6 +83,9 @@ class _SentOnce(Exception):
 class GearsPipeline(Pipeline):
     """A pipeline that is sent once if there are Gears commands in it."""
 
+    # While a transaction with Gears commands is under way: what has been queued.
+    _queued: Optional[Sequence[Any]] = None
+
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command at once, as all are between WATCH and MULTI."""
         if not is_gears_command(args[0]):
@@ -107,6 +110,8 @@ class GearsPipeline(Pipeline):
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
         """Read one reply; that to a Gears command with its bytes left as they are."""
+        if command_name == "_" and self._queued is not None:
+            return self._decoded(read_undecoded(connection), self._queued)
         if not is_gears_command(command_name):
             return super().parse_response(  # type: ignore[no-untyped-call]
                 connection, command_name, **options
@@ -130,8 +135,34 @@ class GearsPipeline(Pipeline):
         self._type_errors(commands, response)
         super().raise_first_error(commands, response)  # type: ignore[no-untyped-call]
 
-    def _execute_transaction(self, *args: Any, **kwargs: Any) -> Any:
-        return self._once(super()._execute_transaction, *args, **kwargs)
+    def _decoded(self, reply: Any, queued: Sequence[Any]) -> Any:
+        """Decode a reply within a transaction; in that of EXEC, leave Gears commands' alone."""
+        encoder = self.connection_pool.get_encoder()
+        if not encoder.decode_responses:
+            return reply
+        if not isinstance(reply, list) or len(reply) != len(queued):
+            return _texts(reply, encoder.decode)
+        for index, (args, options) in enumerate(queued):
+            if not is_gears_command(args[0]) and "NEVER_DECODE" not in options:
+                reply[index] = _texts(reply[index], encoder.decode)
+        return reply
+
+    def _execute_transaction(
+        self, connection: Any, commands: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        send = super()._execute_transaction
+        if not any(is_gears_command(words[0]) for words, _ in commands):
+            return send(connection, commands, *args, **kwargs)
+        record = record_decoder(self.connection_pool.get_encoder())
+        commands = [
+            (words, dict(options, record=record) if is_gears_command(words[0]) else options)
+            for words, options in commands
+        ]
+        self._queued = [command for command in commands if EMPTY_RESPONSE not in command[1]]
+        try:
+            return self._once(send, connection, commands, *args, **kwargs)
+        finally:
+            self._queued = None
 
     def _execute_pipeline(self, *args: Any, **kwargs: Any) -> Any:
         return self._once(super()._execute_pipeline, *args, **kwargs)
@@ -160,6 +191,17 @@ class GearsPipeline(Pipeline):
         for index, ((args, _), reply) in enumerate(zip(commands, replies)):
             if isinstance(reply, Exception) and is_gears_command(args[0]):
                 replies[index] = classify(reply)
+
+
+def _texts(value: Any, decode: Any) -> Any:
+    """A reply with all bytes in it decoded."""
+    if isinstance(value, bytes):
+        return decode(value)
+    if isinstance(value, (list, tuple, set)):
+        return type(value)(_texts(item, decode) for item in value)
+    if isinstance(value, dict):
+        return {_texts(key, decode): _texts(item, decode) for key, item in value.items()}
+    return value
 
 
 def _lost(error: Exception, names: List[str]) -> Exception:

@@ -15,6 +15,7 @@ from redgrease import data
 from redgrease.convert import number, pairs, plain, text
 from redgrease.exceptions import classify
 from redgrease.merging import first, merge_executions, merge_registrations
+from redgrease.registered import RegisteredFunction
 from redgrease.results import ExecutionResult
 
 __all__ = ["TABLE", "Command", "Route", "command_name", "is_gears_command", "row_of", "words_of"]
@@ -40,7 +41,7 @@ def id_word(value: Any) -> bytes:
 
     Args:
         value: Text, bytes, an ``ExecID``, or anything that has one: an ``ExecutionInfo``, a
-            ``Registration``, the result of an unblocking ``pyexecute``.
+            ``Registration``, what registering a function or an unblocking ``pyexecute`` returned.
 
     Returns:
         The id's text as bytes.
@@ -49,7 +50,7 @@ def id_word(value: Any) -> bytes:
         ValueError: There is no id.
     """
     value = getattr(value, "executionId", value)
-    if isinstance(value, data.Registration):
+    if isinstance(value, (data.Registration, RegisteredFunction)):
         value = value.id
     if isinstance(value, bytes):
         return bytes(value)

@@ -13,13 +13,20 @@ from other packages.
 import inspect
 import socket
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Type
 
 from redis import exceptions as redis_errors
 
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError
 
-__all__ = ["Link", "PoolLink", "exchange", "read_undecoded", "without_time_limit"]
+__all__ = [
+    "Link",
+    "PoolLink",
+    "exchange",
+    "exchange_together",
+    "read_undecoded",
+    "without_time_limit",
+]
 
 # How often a command that may be sent again is sent at most.
 ATTEMPTS = 3
@@ -258,3 +265,42 @@ def exchange(
                 if getattr(connection, "should_reconnect", bool)():
                     connection.disconnect()
                 link.release(connection)
+
+
+def exchange_together(
+    link: Link, commands: Sequence[Sequence[Any]], timeout: Optional[float] = None
+) -> List[Any]:
+    """Send several commands in one go, once, and wait for all replies.
+
+    Args:
+        link: The way to the server.
+        commands: The commands and their arguments.
+        timeout: How many seconds to wait for each reply; None is for ever.
+
+    Returns:
+        The replies, errors among them, texts as bytes.
+
+    Raises:
+        GearsConnectionError: The connection broke; nobody knows what has been done.
+        GearsTimeoutError: No reply came in time.
+    """
+    with link.locked():
+        connection = link.acquire(str(commands[0][0]))
+        try:
+            try:
+                connection.send_packed_command(connection.pack_commands(commands))
+            except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
+                connection.disconnect()
+                raise GearsConnectionError(
+                    f"the connection was lost while sending: {error}; some of the commands may"
+                    " have reached the server, and were not sent again"
+                ) from error
+            replies: List[Any] = []
+            for words in commands:
+                try:
+                    replies.append(_receive(connection, str(words[0]), timeout))
+                except redis_errors.ResponseError as error:
+                    replies.append(error)
+            return replies
+        finally:
+            link.release(connection)

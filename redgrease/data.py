@@ -31,7 +31,8 @@ from redgrease.convert import (
     text,
     truth,
 )
-from redgrease.privatedata import parse_PD
+from redgrease.privatedata import parse_PD, read_signature
+from redgrease.responses import parse_execute_response, parse_trigger_response
 from redgrease.results import ExecutionResult
 
 __all__ = [
@@ -53,6 +54,8 @@ __all__ = [
     "Session",
     "ShardInfo",
     "parse_PD",
+    "parse_execute_response",
+    "parse_trigger_response",
 ]
 
 RO = TypeVar("RO", bound="RedisObject")
@@ -452,6 +455,8 @@ class Session(RedisObject):
     Attributes:
         requirements: The names of its requirements; verbose, ``PyRequirementInfo`` objects.
         registrations: The ids of its registrations; verbose, ``Registration`` objects.
+        fingerprint: The digest of the function by which it was made, if redgrease has noted it
+            behind the description.
     """
 
     ID: str = attr.ib(default="", converter=text)
@@ -462,6 +467,16 @@ class Session(RedisObject):
     requirementInstallationNeeded: int = attr.ib(default=0, converter=number)
     requirements: List[Any] = attr.ib(factory=list, converter=_requirements)
     registrations: List[Any] = attr.ib(factory=list, converter=_registrations)
+    fingerprint: Optional[str] = attr.ib(default=None, converter=maybe_text)
+
+    @classmethod
+    def from_redis(cls, params: Any) -> "Session":
+        values = pairs(params)
+        description, found = read_signature(maybe_text(values.get("sessionDescription")))
+        values["sessionDescription"] = description
+        if found is not None:
+            values["fingerprint"] = found
+        return super().from_redis(values)
 
 
 @attr.s(auto_attribs=True, frozen=True, order=True)

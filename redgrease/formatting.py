@@ -1,5 +1,6 @@
 """Log records in UTC and ISO 8601, and the set-up of logging for the command line."""
 
+import configparser
 import json
 import logging
 import logging.config
@@ -73,5 +74,5 @@ def _configure(path: Path) -> None:
             logging.config.dictConfig(yaml.safe_load(text))
         else:
             logging.config.fileConfig(str(path), disable_existing_loggers=False)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, RuntimeError, configparser.Error) as error:
         raise ValueError(f"{path} is no configuration of logging: {error}")

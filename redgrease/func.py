@@ -1,40 +1,246 @@
-"""Decorators that make a function callable on a Gears server."""
+"""Decorators that make a function a command of a Gears server."""
 
 import functools
+import types
 import uuid
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
+from redgrease import operations as ops
+from redgrease.answering import server_side
+from redgrease.arguments import EXECUTE_ARGUMENTS, normal, operand
+from redgrease.calling import Call, classes_of
+from redgrease.gears import ClosedGearFunction, OpenGearFunction, Requirements, gears_of
 from redgrease.reader import CommandReader
 
-__all__ = ["command", "trigger"]
+__all__ = ["ClosedCommand", "Command", "command", "trigger"]
+
+_Function = Callable[..., Any]
+
+
+class ClosedCommand(ClosedGearFunction[Any]):
+    """A decorated function that is on no server yet: what :func:`command` makes without ``on``.
+
+    Args:
+        closed: What is registered for it.
+        function: The function that was decorated; inside other functions it can be called.
+        classes: The user's classes that may occur in its arguments.
+        options: Arguments for ``Gears.pyexecute``.
+    """
+
+    __wrapped__: _Function
+
+    def __init__(
+        self,
+        closed: ClosedGearFunction[Any],
+        function: _Function,
+        classes: Dict[str, type],
+        options: Dict[str, Any],
+    ) -> None:
+        super().__init__(closed.operation, closed.input_function, closed.requirements)
+        _resemble(self, function)
+        self._classes = classes
+        self._options = options
+
+    def on(
+        self,
+        gears_server: Any,
+        unblocking: Optional[bool] = None,
+        requirements: Requirements = None,
+        replace: Optional[bool] = None,
+        **kwargs: Any,
+    ) -> "Command":
+        """Register the function on a server.  Sends ``RG.PYEXECUTE``.
+
+        What is not given here is as it was given to the decorator.
+
+        Args:
+            gears_server: A redgrease client, its ``gears``, or any client of redis-py.
+            unblocking: Do not wait for the registration.
+            requirements: More packages that the function needs.
+            replace: What to do if the trigger is taken: None, raise; True, replace the old
+                registration; False, keep it if it is the same.
+            kwargs: More arguments of ``Gears.pyexecute``.
+
+        Returns:
+            A function that triggers it there.
+
+        Raises:
+            redgrease.exceptions.DuplicateTriggerError: The trigger is taken.
+            redgrease.exceptions.RedGreaseError: Something else went wrong.
+        """
+        given = dict(kwargs, unblocking=unblocking, replace=replace)
+        options = {**self._options, **{k: v for k, v in given.items() if v is not None}}
+        gears = gears_of(gears_server)
+        registered = super().on(gears, requirements=requirements, **options)
+        return Command(self, gears, registered)
+
+    def __reduce__(self) -> Any:
+        return vars(self)["__qualname__"]  # elsewhere it is found where it was defined
+
+
+class Command:
+    """A function that runs on a server when it is called.
+
+    It has name, documentation and signature of the function that was decorated, which is its
+    ``__wrapped__``; inside other functions on a server, it is that function.
+
+    Args:
+        closed: What is registered.
+        gears: The ``Gears`` of the client with which it is registered.
+        registered: What registering it has returned.
+    """
+
+    def __init__(self, closed: ClosedCommand, gears: Any, registered: Any) -> None:
+        _resemble(self, closed.__wrapped__)
+        settings = closed.operation.kwargs
+        self._closed = closed
+        self._gears = gears
+        self._registered = registered
+        self._hook = settings.get("hook")
+        self._trigger = settings.get("trigger")
+        self._signature = _signature(closed)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function on the server.  Sends ``RG.TRIGGER``; for a hook, the command.
+
+        Args:
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            TypeError: The function takes other arguments, or one cannot be sent; nothing was
+                sent.
+            redgrease.exceptions.ScriptError: It raised an exception; with the traceback.
+            redgrease.exceptions.TriggerNotFoundError: It is not registered any more.
+        """
+        if self._signature is not None:
+            bound = self._signature.bind(*args, **kwargs)
+            if self._hook is not None:
+                args, kwargs = bound.args, bound.kwargs
+        if self._hook is not None:
+            return self._run_hooked(args, kwargs)
+        call = Call(self._closed._classes, args, kwargs)
+        result = self._gears.trigger(self._trigger, *call.words, unpickle=False)
+        return call.value(getattr(result, "value", result))
+
+    def _run_hooked(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
+        if kwargs:
+            raise TypeError(
+                "the arguments of a Redis command have no names: {}".format(", ".join(kwargs))
+            )
+        return self._gears._redis.execute_command(self._hook, *args)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    @property
+    def trigger(self) -> Optional[str]:
+        """What triggers it; None for a hook."""
+        return self._trigger
+
+    @property
+    def registration(self) -> Any:
+        """Its registration, as the server knows it now.  Sends ``RG.DUMPREGISTRATIONS``.
+
+        Raises:
+            redgrease.exceptions.RegistrationNotFoundError: It is not registered any more.
+        """
+        if self._trigger is None:
+            return self._registered.refresh().registration
+        found = self._gears.registration(trigger=self._trigger)
+        if found is None:
+            from redgrease.exceptions import RegistrationNotFoundError
+
+            raise RegistrationNotFoundError(f"{self._trigger!r} is not registered any more")
+        return found
+
+    def unregister(self, abortpending: bool = False) -> bool:
+        """Remove it from the server.  Sends ``RG.UNREGISTER``.
+
+        Args:
+            abortpending: Abort its executions that have not started yet.
+
+        Returns:
+            True.
+
+        Raises:
+            redgrease.exceptions.RegistrationNotFoundError: It is not registered any more.
+        """
+        return bool(self._gears.unregister(self.registration.id, abortpending))
+
+    def __repr__(self) -> str:
+        return f"<registered: {self._closed!r}>"
+
+    def __reduce__(self) -> Any:
+        return vars(self)["__qualname__"]  # connections do not travel; elsewhere it is made again
+
+
+def _resemble(wrapper: Any, function: _Function) -> None:
+    """Give something the name, the documentation and the other attributes of a function."""
+    functools.update_wrapper(wrapper, function)
+
+
+def _signature(closed: ClosedCommand) -> Any:
+    import inspect
+
+    try:
+        return inspect.signature(closed.__wrapped__)
+    except (TypeError, ValueError):  # functions written in C may have none
+        return None
 
 
 def command(
     trigger: Any = None,
-    prefix: str = "*",
-    collect: bool = True,
-    mode: str = "async",
+    prefix: Any = None,
+    collect: Optional[bool] = None,
+    mode: Optional[str] = None,
     onRegistered: Any = None,
+    *,
+    on: Any = None,
+    requirements: Requirements = None,
+    replace: Optional[bool] = None,
+    desc: Optional[str] = None,
+    hook: Optional[str] = None,
     **kwargs: Any,
-) -> Callable[[Callable[..., Any]], Any]:
+) -> Callable[[_Function], Any]:
     """Make a function that runs on the server when it is triggered (``RG.TRIGGER``).
+
+    Between redgrease on both sides, arguments and results keep their types: JSON's, ``bytes``,
+    ``tuple``, ``set``, dates and times, ``Decimal``, ``Fraction``, ``UUID``, and classes that the
+    function's annotations or its code name.  Results can be anything that can be pickled.  Other
+    clients (``RG.TRIGGER name text …``) give the function texts, and get the text of its result.
 
     Args:
         trigger: The name to trigger it by; by default the function's own, ``...`` makes one that
             is unique.
         prefix: Has no meaning for triggers; kept since servers accept it.
         collect: Whether to bring the results of all shards to the one that was asked.
-        mode: ``"async"``, ``"async_local"`` or ``"sync"``.
+        mode: ``"async"`` (the default), ``"async_local"`` or ``"sync"``.
         onRegistered: Called without arguments where the registration becomes active.
-        kwargs: More arguments of ``register``, such as ``on``, ``requirements``, ``replace`` and
-            ``convertToStr``.
+        on: A client; the function is registered there at once.
+        requirements: Packages that the function needs.
+        replace: What to do if the trigger is taken: None, raise an error; True, replace the old
+            registration (on servers since 1.2.2 in one step); False, keep the old registration if
+            it is the same.
+        desc: A description, shown in the list of registrations.
+        hook: In the place of a trigger: the name of a Redis command that calls the function, with
+            texts, and is answered by it (1.2).
+        kwargs: More arguments of ``CommandReader().register`` (``inorder``, ``keyprefix``,
+            ``convertToStr``) and of ``Gears.pyexecute`` (``id``, ``description``, ``upgrade``,
+            ``replace_with``, ``force_reinstall_requirements``, ``enforce_redgrease``,
+            ``unblocking``, ``timeout``).
 
     Returns:
-        A decorator.  With ``on``, it registers the function there at once and gives a function
-        that triggers it; without, a closed function, to be registered by ``.on(client)``.
+        A decorator.  With ``on``, it registers the function there and makes it one that triggers
+        it, a :class:`Command`; without, a :class:`ClosedCommand`, with a method ``on``.  Inside a
+        server it registers the function, and leaves it as it is.
 
     Raises:
-        TypeError: It was used without parentheses.
+        TypeError: It was used without parentheses, or an argument is of a wrong type or unknown.
+        ValueError: The value of an argument is none of those possible.
     """
     if callable(trigger):
         raise TypeError(
@@ -42,39 +248,68 @@ def command(
                 getattr(trigger, "__name__", trigger)
             )
         )
-    replace = kwargs.pop("replace", None)
-    on = kwargs.pop("on", None)
+    options = {name: kwargs.pop(name) for name in EXECUTE_ARGUMENTS if name in kwargs}
+    options.update({} if replace is None else {"replace": replace})
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        name = trigger
-        if name is None:
-            name = function.__name__
-        elif name is ...:
-            name = str(uuid.uuid4())
-        closed = (
-            CommandReader()
-            .apply(function)
-            .register(
-                prefix=prefix,
-                collect=collect,
-                mode=mode,
-                onRegistered=onRegistered,
-                trigger=name,
-                **kwargs,
-            )
-        )
-        if on is None:
-            return closed
-        proxy = closed.on(on, replace=replace)
+    def decorate(function: _Function) -> Any:
+        from redgrease import runtime
 
-        @functools.wraps(function)
-        def triggered(*args: Any) -> Any:
-            return proxy(*args)
-
-        return triggered
+        start = CommandReader(desc)
+        named = {"prefix": prefix, "collect": collect, "mode": mode, "onRegistered": onRegistered}
+        named.update(trigger=_name(trigger, function, hook), hook=hook)
+        arguments: Dict[str, Any] = {**named, **kwargs}
+        shown = {k: v for k, v in arguments.items() if v is not None}
+        convert = arguments.get("convertToStr")
+        if convert is not None:
+            normal("register", "convertToStr", convert)
+        classes: Dict[str, type] = {}
+        if hook is None:
+            classes = classes_of(function, start.requirements)
+            opened = _opened(start, function, classes, requirements, convert)
+            arguments["convertToStr"] = False  # what travels is bytes already
+        else:
+            opened = start.apply(function, requirements)
+        registered = opened.register(**arguments)
+        if runtime.in_server():
+            return function
+        registered.operation.shown = ops.call("register", [], shown)
+        closed = ClosedCommand(registered, function, classes, options)
+        return closed if on is None else closed.on(on)
 
     return decorate
 
+
+def _name(trigger: Any, function: _Function, hook: Optional[str]) -> Any:
+    """The trigger for a function."""
+    if trigger is ...:
+        return str(uuid.uuid4())
+    if trigger is not None or hook is not None:
+        return trigger
+    name = getattr(function, "__name__", "<unnamed>")
+    if name.startswith("<"):
+        raise ValueError(f"{function!r} has no name of its own; give one: trigger='name'")
+    return name
+
+
+def _opened(
+    start: CommandReader,
+    function: _Function,
+    classes: Dict[str, type],
+    requirements: Requirements,
+    convert: Optional[bool],
+) -> OpenGearFunction[Any]:
+    """What calls the function with the arguments of a trigger."""
+    plain = operand("command", function)
+    if plain.__code__.co_flags & _GENERATOR:
+        raise TypeError(
+            f"{plain.__name__}() is a generator function, whose values cannot be sent back one by"
+            " one; let it return a list"
+        )
+    step = ops.Map(server_side(plain, classes, convert))
+    return start._append(step, requirements, "apply", [function])
+
+
+_GENERATOR = 0x20 | 0x200  # the marks of generators, plain and async, in a code object
 
 #: The older name of :func:`command`.
 trigger: Optional[Callable[..., Any]] = command

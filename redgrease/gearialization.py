@@ -16,6 +16,7 @@ from redgrease.gears import GearFunction
 from redgrease.shipping import loader
 from redgrease.shipping.cache import Watch
 from redgrease.shipping.explain import not_shippable
+from redgrease.shipping.identity import Identity, identify
 from redgrease.shipping.pickler import dumps
 from redgrease.shipping.script import assemble
 
@@ -40,6 +41,7 @@ class Shipment(NamedTuple):
         pickled: Whether :func:`decode` makes values of its results.
         trigger: The name that triggers it, if it is registered for one.
         reader: The name of its reader.
+        identity: What it is called, if it registers.
     """
 
     script: str
@@ -47,6 +49,7 @@ class Shipment(NamedTuple):
     pickled: bool
     trigger: Optional[str]
     reader: str
+    identity: Optional[Identity] = None
 
 
 def _runtime_requirement() -> str:
@@ -69,32 +72,56 @@ def _check_version(python_version: Tuple[int, ...]) -> None:
         )
 
 
-def _plan(function: "GearFunction[Any]") -> Tuple[List[loader.Step], bool]:
-    """The steps as plain data, and whether results are pickled on the server.
-
-    Open functions are closed by a ``run`` without arguments.
-    """
-    plan: List[loader.Step] = [(step.name, step.args, dict(step.kwargs)) for step in function.steps]
-    if plan[-1][0] not in ("run", "register"):
+def _steps(function: "GearFunction[Any]") -> List[loader.Step]:
+    """The steps as plain data.  Open functions are closed by a ``run`` without arguments."""
+    steps: List[loader.Step] = [
+        (step.name, step.args, dict(step.kwargs)) for step in function.steps
+    ]
+    if steps[-1][0] not in ("run", "register"):
         if not function.supports_batch_mode:
             raise TypeError(f"a {function.reader} cannot run; it needs register(...)")
-        plan.append(("run", (None,), {}))
+        steps.append(("run", (None,), {}))
+    return steps
+
+
+def _plan(
+    steps: List[loader.Step], identity: Optional[Identity], desc: Optional[str]
+) -> Tuple[List[loader.Step], bool]:
+    """The steps as they are sent, and whether results are pickled on the server."""
+    plan = list(steps)
+    if desc is not None:
+        name, args, kwargs = plan[0]
+        plan[0] = (name, (*args[:2], desc), kwargs)
     name, args, kwargs = plan.pop()
+    kwargs = dict(kwargs)
     pickled = kwargs.get("convertToStr") is None
     if pickled:
         # The client of a hooked command gets the result itself, and may know nothing of Python.
         pickled = "hook" not in kwargs
         kwargs["convertToStr"] = False
     if pickled:
-        plan.append(("map", (loader.encode,), {}))
+        # By its name, the results of what a registration has started are known again.
+        encode = loader.encode if identity is None else _Encoder(identity.encoder)
+        plan.append(("map", (encode,), {}))
     plan.append((name, args, kwargs))
     return plan, pickled
+
+
+class _Encoder:
+    """Stands for a function that pickles results, under a name of its own."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return loader.named_encoder, (self.name,)
 
 
 def serialize(
     function: "GearFunction[Any]",
     python_version: Tuple[int, ...],
     requirements: Iterable[Any] = (),
+    desc: Optional[str] = None,
 ) -> Shipment:
     """Turn a function into a script.
 
@@ -103,6 +130,7 @@ def serialize(
         python_version: The version of the server's Python.
         requirements: Packages that are going to be installed on the server, beyond those that
             the function names itself.
+        desc: The description of its registration, in the place of its own.
 
     Returns:
         What is to be sent.
@@ -116,11 +144,13 @@ def serialize(
     function = getattr(function, "gearfunction", function)  # of a GearsBuilder, as it is now
     declared = frozenset(map(str, [*function.requirements, *requirements]))
     known = vars(function).get("_shipped")
-    if known is not None and known[0] == declared and known[1].unchanged():
+    if known is not None and known[0] == (declared, desc) and known[1].unchanged():
         shipment: Shipment = known[2]
         return shipment
 
-    plan, pickled = _plan(function)
+    steps = _steps(function)
+    identity = _identity(steps, declared)
+    plan, pickled = _plan(steps, identity, desc)
     try:
         made = dumps(plan, declared)
     except Exception as error:
@@ -128,18 +158,26 @@ def serialize(
     needed = frozenset(map(str, function.requirements))
     if made.needs_redgrease and not any(_is_redgrease(each) for each in declared):
         needed |= {_runtime_requirement()}
-    trigger = plan[-1][2].get("trigger")
+    trigger = steps[-1][2].get("trigger")
     shipment = Shipment(
         assemble(made.data, f"redgrease {__version__}: {function!r}"),
         needed,
         pickled,
         None if trigger is None else str(trigger),
         function.reader,
+        identity,
     )
-    watch = Watch(plan, made)
+    watch = Watch(steps, made)
     if watch.complete:
-        vars(function)["_shipped"] = (declared, watch, shipment)
+        vars(function)["_shipped"] = ((declared, desc), watch, shipment)
     return shipment
+
+
+def _identity(steps: List[loader.Step], declared: Iterable[Any]) -> Optional[Identity]:
+    try:
+        return identify(steps, declared)
+    except Exception as error:
+        raise not_shippable(steps, error, declared) from error
 
 
 def _is_redgrease(requirement: str) -> bool:

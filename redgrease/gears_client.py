@@ -3,11 +3,10 @@
 from typing import Any, Dict, List, Optional, Union
 
 from redgrease import data
-from redgrease.administration import Administration
-from redgrease.commands import TABLE, id_word, words_of
+from redgrease.commands import id_word
 from redgrease.convert import text
-from redgrease.exceptions import DuplicateTriggerError
-from redgrease.registrations import RegistrationID, Registrations
+from redgrease.registering import Registering
+from redgrease.registrations import RegistrationID
 from redgrease.results import ExecutionResult
 from redgrease.submission import Submission, prepare
 
@@ -16,7 +15,7 @@ __all__ = ["ExecutionID", "Gears", "RegistrationID"]
 ExecutionID = Union[bytes, str, data.ExecID, data.ExecutionInfo, ExecutionResult[Any]]
 
 
-class Gears(Registrations, Administration):
+class Gears(Registering):
     """The commands of RedisGears.
 
     Every client of redgrease has one as its attribute ``gears``; ``Gears(client)`` makes one for
@@ -55,78 +54,73 @@ class Gears(Registrations, Administration):
             requirements: Packages to be installed on the server.
             enforce_redgrease: Which redgrease is to be installed there: see
                 :func:`redgrease.requirements.resolve_requirements`.
-            replace: What to do if the trigger is taken: None raises an error, False leaves the
-                old registration in place, True replaces it.
-            id: The name of the session (1.2).
-            description: A description of the session (1.2).
-            upgrade: Replace the session of the same name (1.2).
-            replace_with: The name of another session to be replaced (1.2).
+            replace: What to do if the function is registered already.  True replaces it: on
+                servers from 1.2.2 on in one step, so that a failure leaves the old one in place;
+                on older ones see :mod:`redgrease.registering`.  False accepts it if it does the
+                same.  None raises an error if the trigger is taken; without a trigger, the
+                function is registered once more.
+            id: The name of the session (1.2.2), of letters, digits, ``-`` and ``_``.  By default
+                one that is made, with ``replace``, of the trigger, or else of reader, prefix,
+                and description or names of functions; without, it is random.
+            description: A description of the session (1.2.2).
+            upgrade: Replace the session of the same name (1.2.2).
+            replace_with: The name of another session to be replaced (1.2.2).
             force_reinstall_requirements: Install requirements anew (1.2.4).
             timeout: How many seconds to wait for the reply.
 
         Returns:
-            The result: the records and errors of a run, ``True`` for a registration, a callable
-            for one that has a trigger, the ``ExecID`` of what runs unblocking.
+            The result: the records and errors of a run, the ``ExecID`` of what runs unblocking,
+            ``True`` for a script that runs nothing.  For a function that registers, a
+            :class:`redgrease.registered.RegisteredFunction`, which equals ``True``, and can be
+            called if it has a trigger.
 
         Raises:
             PythonVersionMismatch: The server has another version of Python; nothing was sent.
-            DuplicateTriggerError: The trigger is taken.
+            DuplicateTriggerError: The trigger is taken, or with ``replace=False``: by another
+                function.
             ScriptError: The script raised an exception.
             ServerError: Another error of the server.
         """
-        submission = prepare(gear_function, self._short_python_version)
-        words = words_of(
-            TABLE["RG.PYEXECUTE"],
-            submission.script,
-            unblocking=unblocking,
-            requirements=self._requirements(submission, requirements, enforce_redgrease),
-            id=id,
-            description=description,
-            upgrade=upgrade,
-            replace_with=replace_with,
-            force_reinstall_requirements=force_reinstall_requirements,
-        )
+        wanted = self._wanted(requirements)
 
-        def execute() -> ExecutionResult[Any]:
-            return self._execute(words, submission, timeout)
+        def prepared(desc: Optional[str] = None) -> Submission:
+            return prepare(gear_function, self._short_python_version, wanted, desc)
 
-        try:
-            return execute()
-        except DuplicateTriggerError:
-            if replace is None or submission.trigger is None:
-                raise
-            if not replace:
-                return self._trigger_proxy(submission.trigger, self._pickles(submission))
-            if not self._forget_trigger(submission.trigger):
-                raise
-            return execute()
-
-    @staticmethod
-    def _requirements(submission: Submission, requirements: Any, enforce: Any) -> List[str]:
-        if not requirements and not submission.requirements and enforce in (None, False):
-            return []
-        from redgrease.requirements import resolve_requirements
-
-        everything = [*resolve_requirements(requirements), *submission.requirements]
-        return sorted(map(str, resolve_requirements(everything, enforce)))
-
-    def _execute(
-        self, words: List[Any], submission: Submission, timeout: Optional[float]
-    ) -> ExecutionResult[Any]:
-        row = TABLE["RG.PYEXECUTE"]
-        result: ExecutionResult[Any] = self._caller.call(
-            row, words, timeout, record=submission.decode
-        )
-        pickles = self._pickles(submission)
-        if submission.trigger is not None and result.value:
-            return self._trigger_proxy(submission.trigger, pickles)
-        if pickles and isinstance(result.value, data.ExecID):
+        submission = prepared()
+        options = {
+            "unblocking": unblocking,
+            "requirements": self._requirements(submission, wanted, enforce_redgrease),
+            "id": id,
+            "description": description,
+            "upgrade": upgrade,
+            "replace_with": replace_with,
+            "force_reinstall_requirements": force_reinstall_requirements,
+        }
+        if submission.identity is not None:
+            return self._register(prepared, submission, options, replace, timeout)
+        if replace and id is not None:
+            options["upgrade"] = True
+        result = self._send_script(submission, options, timeout)
+        if submission.decode is not None and isinstance(result.value, data.ExecID):
             self._memory.note(self._memory.executions, bytes(result.value))
         return result
 
     @staticmethod
-    def _pickles(submission: Submission) -> bool:
-        return submission.decode is not None
+    def _wanted(requirements: Any) -> List[Any]:
+        if not requirements:
+            return []
+        from redgrease.requirements import resolve_requirements
+
+        return sorted(resolve_requirements(requirements), key=str)
+
+    @staticmethod
+    def _requirements(submission: Submission, wanted: List[Any], enforce: Any) -> List[str]:
+        if not wanted and not submission.requirements and enforce in (None, False):
+            return []
+        from redgrease.requirements import resolve_requirements
+
+        everything = [*wanted, *submission.requirements]
+        return sorted(map(str, resolve_requirements(everything, enforce)))
 
     def getresults(self, id: ExecutionID, unpickle: Optional[bool] = None) -> ExecutionResult[Any]:
         """Get the results of an execution that has finished.  Sends ``RG.GETRESULTS``.
@@ -134,7 +128,8 @@ class Gears(Registrations, Administration):
         Args:
             id: The execution.
             unpickle: Whether redgrease has pickled the results.  By default they are unpickled
-                if this client started the execution, with a function whose results are.
+                if this client started the execution, or registered the function that did, and
+                its results are; for the latter, the server is asked for the plan.
 
         Returns:
             The results and errors.
@@ -172,10 +167,23 @@ class Gears(Registrations, Administration):
         timeout: Optional[float] = None,
     ) -> ExecutionResult[Any]:
         if unpickle is None:
-            unpickle = id_word(id) in self._memory.executions
+            unpickle = self._is_pickled(id)
         record = self._decoder(unpickle)
         result: ExecutionResult[Any] = self.send(command, id, timeout=timeout, record=record)
         return result
+
+    def _is_pickled(self, id: ExecutionID) -> bool:
+        """Whether a function of this client's has pickled the results of an execution."""
+        word, memory = id_word(id), self._memory
+        if word not in memory.executions:
+            if not memory.encoders:
+                return False
+            plans = self.getexecution(id, data.ExecLocality.Shard).values()
+            shown = [step.arg for plan in plans for step in plan.steps]
+            # Servers show a function by its name, or as Python prints it.
+            found = any(name in arg for arg in shown for name in memory.encoders)
+            memory.note(memory.executions, word, found)
+        return memory.executions[word]
 
     def getexecution(
         self, id: ExecutionID, locality: Optional[Union[str, data.ExecLocality]] = None

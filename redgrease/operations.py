@@ -7,34 +7,83 @@ whoever runs it.
 
 import functools
 import types
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple, Type
 
-__all__ = ["Operation", "Reader", "Register", "Run", "described"]
+__all__ = [
+    "STEPS",
+    "Accumulate",
+    "Aggregate",
+    "AggregateBy",
+    "Avg",
+    "BatchGroupBy",
+    "Collect",
+    "Count",
+    "CountBy",
+    "Distinct",
+    "Filter",
+    "FlatMap",
+    "ForEach",
+    "GroupBy",
+    "Limit",
+    "LocalGroupBy",
+    "Map",
+    "Nop",
+    "Operation",
+    "Reader",
+    "Register",
+    "Repartition",
+    "Run",
+    "Sort",
+    "described",
+]
+
+
+REQUIRED: Any = ...
 
 
 class Operation:
     """A step of a GearFunction.
 
+    The kinds of steps differ only by the method and the arguments below.
+
     Args:
+        args: The arguments in order; callables are plain functions, as servers demand.
+        kwargs: The same by name, and whatever else the method is to be given by name.
+
+    Raises:
+        TypeError: An argument is missing, or there are too many.
+
+    Attributes:
         name: The method of a native ``GearsBuilder``.
-        args: Its positional arguments; callables are plain functions, as servers demand.
+        args: Its positional arguments.
         kwargs: Its keyword arguments.
         shown: The step as the user wrote it, for ``repr``.
+        narrows: Arguments of ``register`` by which a server can leave out what this step would.
+        needs_value: Whether the step fails for records without value and type.
     """
 
-    def __init__(
-        self,
-        name: str,
-        args: Iterable[Any] = (),
-        kwargs: Optional[Dict[str, Any]] = None,
-        shown: Optional[str] = None,
-    ) -> None:
-        self.name = name
-        self.args: Tuple[Any, ...] = tuple(args)
-        self.kwargs: Dict[str, Any] = dict(kwargs or {})
-        self.shown = shown if shown is not None else call(name, self.args, self.kwargs)
-        #: Arguments of ``register`` by which a server can leave out what this step would.
+    #: The method of a native ``GearsBuilder``.
+    method = ""
+    #: The names of its arguments, with their defaults.
+    fields: Tuple[Tuple[str, Any], ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kind = type(self).__name__
+        if len(args) > len(self.fields):
+            raise TypeError(f"{kind} takes {len(self.fields)} arguments, not {len(args)}")
+        values = list(args)
+        for name, default in self.fields[len(args) :]:
+            value = kwargs.pop(name, default)
+            if value is REQUIRED:
+                raise TypeError(f"{kind} needs an argument {name!r}")
+            values.append(value)
+        vars(self).update(zip((name for name, _ in self.fields), values))
+        self.name = self.method
+        self.args: Tuple[Any, ...] = tuple(values)
+        self.kwargs: Dict[str, Any] = kwargs
+        self.shown = call(kind, self.args, self.kwargs)
         self.narrows: Dict[str, Any] = {}
+        self.needs_value = False
 
     def add_to(self, builder: Any) -> Any:
         """Append this step to a native builder.
@@ -51,38 +100,100 @@ class Operation:
         return self.shown
 
 
+class Nop(Operation):
+    """A step that does nothing."""
+
+    method = "nop"
+
+    def add_to(self, builder: Any) -> Any:
+        """Leave the builder as it is."""
+        return builder
+
+
 class Reader(Operation):
-    """The first step: where records come from.
+    """The first step: where records come from."""
 
-    Args:
-        reader: The name of the server's reader.
-        default_arg: What it reads when ``run`` does not say.
-        desc: A description, shown in the list of registrations.
-        shown: The reader as the user wrote it.
-    """
-
-    def __init__(
-        self, reader: str, default_arg: Any, desc: Optional[str], shown: Optional[str] = None
-    ) -> None:
-        super().__init__("reader", (reader, default_arg, desc), {}, shown)
+    method = "reader"
+    fields = (("reader", "KeysReader"), ("defaultArg", "*"), ("desc", None))
 
     def add_to(self, builder: Any) -> Any:
         """Make the builder: here ``builder`` is the server's ``GearsBuilder`` class."""
-        return builder(*self.args)
+        return builder(*self.args, **self.kwargs)
 
 
 class Run(Operation):
     """The last step of a function that is run once, over what there is."""
 
-    def __init__(self, arg: Any, kwargs: Dict[str, Any], shown: str) -> None:
-        super().__init__("run", (arg,), kwargs, shown)
+    method = "run"
+    fields: Tuple[Tuple[str, Any], ...] = (("arg", None),)
+
+    @property
+    def convertToStr(self) -> Optional[bool]:
+        """How results travel; None, as Python values."""
+        return self.kwargs.get("convertToStr")
+
+    @property
+    def collect(self) -> bool:
+        """Whether the results of all shards are brought to the one that was asked."""
+        return bool(self.kwargs.get("collect", True))
 
 
-class Register(Operation):
+class Register(Run):
     """The last step of a function that is run for each event."""
 
-    def __init__(self, prefix: str, kwargs: Dict[str, Any], shown: str) -> None:
-        super().__init__("register", (prefix,), kwargs, shown)
+    method = "register"
+    fields = (("prefix", "*"),)
+
+    @property
+    def mode(self) -> str:
+        """How executions run."""
+        return str(self.kwargs.get("mode", "async"))
+
+    @property
+    def onRegistered(self) -> Optional[Callable[[], Any]]:
+        """What is called where the registration becomes active."""
+        return self.kwargs.get("onRegistered")
+
+
+def _kind(title: str, *required: str, **optional: Any) -> Type[Operation]:
+    """Make a kind of step, of which the method has the same name in small letters."""
+    fields = (*((name, REQUIRED) for name in required), *optional.items())
+    content = {
+        "__doc__": f"The step ``{title.lower()}``.",
+        "__module__": __name__,
+        "method": title.lower(),
+        "fields": fields,
+    }
+    return type(title, (Operation,), content)
+
+
+Map = _kind("Map", "op")
+FlatMap = _kind("FlatMap", "op")
+ForEach = _kind("ForEach", "op")
+Filter = _kind("Filter", "op")
+Accumulate = _kind("Accumulate", "op")
+LocalGroupBy = _kind("LocalGroupBy", "extractor", "reducer")
+GroupBy = _kind("GroupBy", "extractor", "reducer")
+BatchGroupBy = _kind("BatchGroupBy", "extractor", "reducer")
+Limit = _kind("Limit", "length", start=0)
+Collect = _kind("Collect")
+Distinct = _kind("Distinct")
+Count = _kind("Count")
+Repartition = _kind("Repartition", "extractor")
+Aggregate = _kind("Aggregate", "zero", "seqOp", "combOp")
+AggregateBy = _kind("AggregateBy", "extractor", "zero", "seqOp", "combOp")
+Sort = _kind("Sort", reverse=True)
+CountBy = _kind("CountBy", "extractor")
+Avg = _kind("Avg", "extractor")
+
+#: The steps between reader and end, by their methods.
+STEPS: Dict[str, Type[Operation]] = {
+    kind.method: kind
+    for kind in (
+        *(Map, FlatMap, ForEach, Filter, Accumulate, LocalGroupBy, GroupBy, BatchGroupBy, Limit),
+        *(Collect, Distinct, Count, Repartition, Aggregate, AggregateBy, Sort, CountBy, Avg),
+    )
+}
 
 
 def described(value: Any) -> str:
@@ -105,9 +216,12 @@ def described(value: Any) -> str:
     if isinstance(value, (types.MethodType, types.BuiltinMethodType)) and owner is not None:
         return f"{described(owner)}.{value.__name__}"
     if callable(value):
-        name = getattr(value, "__qualname__", None)
-        if name:
-            return str(name).rpartition("<locals>.")[2]
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+        if isinstance(name, str):
+            return name.rpartition("<locals>.")[2]
+    kind = type(value)
+    if getattr(kind, "__repr__") is object.__repr__:  # noqa: B009
+        return f"<{kind.__qualname__}>"  # an address would say nothing
     return repr(value)
 
 
@@ -159,15 +273,6 @@ def list_reducer() -> Callable[[Any, Any, Any], Any]:
     return to_list_of_group
 
 
-def list_combiner() -> Callable[[Any, Any, Any], Any]:
-    """Makes ``aggregateby``'s default combiner of lists: one list of all."""
-
-    def joined(key: Any, accumulator: Any, partial: Any) -> Any:
-        return (accumulator or []) + partial
-
-    return joined
-
-
 def batch_length() -> Callable[[Any, Any], int]:
     """Makes ``batchgroupby``'s default: the number of records in the group."""
 
@@ -209,39 +314,36 @@ def adder() -> Callable[[Any, Any], Any]:
     return add
 
 
-def seq_operand(zero: Any) -> Callable[[Any, Any], Any]:
-    """``aggregate``'s operand for whoever gives only a zero.
+def group_adder() -> Callable[[Any, Any, Any], Any]:
+    """Makes the operand of sums of groups; lists are joined."""
+
+    def add_to_group(key: Any, accumulator: Any, record: Any) -> Any:
+        return record if accumulator is None else accumulator + record
+
+    return add_to_group
+
+
+def default_operands(step: str, zero: Any, adding: Any, gathering: Any) -> Tuple[Any, Any]:
+    """The operands of aggregations for whoever gives only a zero.
 
     Args:
+        step: The name of the step, for the error.
         zero: The value that the aggregation starts with.
+        adding: What adds a record, or joins two lists.
+        gathering: What appends a record to a list.
 
     Returns:
-        Addition for numbers, gathering for lists.
+        What takes in a record, and what puts two values together: for numbers, addition; for
+        lists, gathering and joining.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The zero is neither a number nor a list.
     """
     if isinstance(zero, (int, float, complex)):
-        return adder()
+        return adding, adding
     if isinstance(zero, list):
-        return list_accumulator()
+        return gathering, adding
     raise ValueError(
-        f"aggregate() has no default seqOp for a zero of type {type(zero).__name__}; "
-        "pass one: aggregate(zero, seqOp)"
+        f"{step}() has no default seqOp for a zero of type {type(zero).__name__}; "
+        f"pass one: {step}(…, seqOp=…)"
     )
-
-
-def comb_operand(zero: Any, seq_given: bool, seq: Callable[[Any, Any], Any]) -> Any:
-    """``aggregate``'s combiner for whoever gives none.
-
-    Args:
-        zero: The value that the aggregation starts with.
-        seq_given: Whether the user gave the operand.
-        seq: The operand.
-
-    Returns:
-        The operand, except for gathered lists, which are joined.
-    """
-    if not seq_given and isinstance(zero, list):
-        return adder()
-    return seq

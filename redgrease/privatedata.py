@@ -5,9 +5,9 @@
 """
 
 import re
-from typing import Any, Dict, Match, Pattern, Union
+from typing import Any, Dict, Match, Optional, Pattern, Tuple, Union
 
-__all__ = ["parse_PD"]
+__all__ = ["parse_PD", "read_signature", "signed"]
 
 _SPACE = re.compile(r"\s*")
 # Quotes within a text are not escaped, so a text ends at a quote before a comma or a bracket.
@@ -89,3 +89,35 @@ def parse_PD(text: Union[str, bytes, None]) -> Dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     return value if isinstance(value, dict) else {"text": text}
+
+
+# -- the digest of a function, kept where servers keep descriptions
+
+_SIGNATURE = re.compile(r"(?:(.*) )?\[redgrease ([0-9a-f]{16})\]", re.DOTALL)
+
+
+def signed(description: Optional[str], fingerprint: str) -> str:
+    """Note the digest of a function behind a description.
+
+    Args:
+        description: The description, or None.
+        fingerprint: The digest.
+
+    Returns:
+        Both as one text.
+    """
+    words = [] if description is None else [description]
+    return " ".join([*words, f"[redgrease {fingerprint}]"])
+
+
+def read_signature(description: Optional[str]) -> Tuple[Optional[str], Optional[str]]:
+    """The reverse of :func:`signed`.
+
+    Args:
+        description: A description with a digest or without.
+
+    Returns:
+        The description and the digest; None where there is none.
+    """
+    found = None if description is None else _SIGNATURE.fullmatch(description)
+    return (description, None) if found is None else (found.group(1), found.group(2))

@@ -1,9 +1,11 @@
 """The readers: where the records of a GearFunction come from."""
 
-from typing import Any, Callable, Container, Dict, Optional, Union
+import builtins
+from typing import Any, Callable, Container, Dict, Iterable, List, Optional, Union
 
 from redgrease import operations as ops
-from redgrease.gears import OpenGearFunction, Requirements, operand
+from redgrease.arguments import check_key_type, check_number, check_reader, key_text, operand
+from redgrease.gears import OpenGearFunction, Requirements
 from redgrease.operations import Reader
 from redgrease.utils import dict_filter, record, stream_record
 
@@ -34,12 +36,15 @@ class GearReader(OpenGearFunction[Any]):
 
     Args:
         reader: The name.
-        defaultArg: What is read when ``run`` does not say.
+        defaultArg: What is read when ``run`` does not say; of a PythonReader, its generator
+            function.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
 
     Raises:
-        TypeError: The description is not a text.
+        TypeError: An argument is of a wrong type, or unknown.
+        ValueError: There is no such reader, or an argument's value is none of those possible.
     """
 
     def __init__(
@@ -48,34 +53,38 @@ class GearReader(OpenGearFunction[Any]):
         defaultArg: Any = "*",
         desc: Optional[str] = None,
         requirements: Requirements = None,
+        **defaults: Any,
     ) -> None:
-        given: Dict[str, Any] = {}
-        if desc is not None:
-            given["desc"] = desc
-        args = [reader, defaultArg] if type(self) is GearReader else []
-        if args == [] and defaultArg != "*":
-            args = [defaultArg]
-        super().__init__(
-            Reader(reader, defaultArg, desc, ops.call(type(self).__name__, args, given)),
-            requirements=requirements,
-        )
+        check_reader(reader)
         if desc is not None and not isinstance(desc, str):
             raise TypeError(f"desc is a text, not {desc!r}")
+        shown = [reader] if type(self) is GearReader else []
+        if defaultArg != "*":
+            shown.append(defaultArg)
+        named = {} if desc is None else {"desc": desc}
+        if reader != "PythonReader":
+            defaultArg = key_text("key pattern", defaultArg)
+        elif defaultArg != "*":
+            defaultArg = operand(reader, defaultArg, may_wait=False)
+        step = Reader(reader, defaultArg, desc)
+        step.shown = ops.call(type(self).__name__, shown, {**named, **defaults})
+        super().__init__(step, None, requirements, **defaults)
 
 
 class _PatternReader(GearReader):
     """A reader whose default argument is a pattern of keys."""
 
+    _name = ""
+
     def __init__(
         self,
-        default_key_pattern: str = "*",
+        default_key_pattern: Any = "*",
         desc: Optional[str] = None,
         requirements: Requirements = None,
+        **defaults: Any,
     ) -> None:
-        if not isinstance(default_key_pattern, (str, bytes)):
-            raise TypeError(f"the key pattern is a text, not {default_key_pattern!r}")
-        super().__init__(type(self).__name__, default_key_pattern, desc, requirements)
-        self.default_key_pattern = default_key_pattern
+        super().__init__(self._name, default_key_pattern, desc, requirements, **defaults)
+        self.default_key_pattern = self.operation.args[1]
 
 
 class KeysReader(_PatternReader):
@@ -87,7 +96,10 @@ class KeysReader(_PatternReader):
         default_key_pattern: Which keys, when ``run`` does not say.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
     """
+
+    _name = "KeysReader"
 
     def values(self, type: Choice = ..., event: Choice = ...) -> OpenGearFunction[Any]:
         """Continue with the values, of certain types and events only if these are given.
@@ -111,30 +123,60 @@ class KeysReader(_PatternReader):
         self, name: str, mapper: Callable[[Any], Any], type: Choice, event: Choice
     ) -> OpenGearFunction[Any]:
         given = {
-            key: value for key, value in (("type", type), ("event", event)) if value is not ...
+            key: _choice(key, value)
+            for key, value in (("type", type), ("event", event))
+            if value is not ...
         }
         start: OpenGearFunction[Any] = self
         if given:
             start = start.filter(dict_filter(**given))
             start.operation.narrows = _narrows(given)
+            start.operation.needs_value = "type" in given
             start.operation.shown = ""
         selected = start.map(mapper)
+        selected.operation.needs_value = name == "values"
         selected.operation.shown = ops.call(name, [], given)
         return selected
+
+
+#: The types that records have; servers call a stream "unknown".
+_RECORD_TYPES = ("string", "hash", "list", "set", "zset", "module", "stream", "unknown", "empty")
+#: Those by which servers can select events, whatever their version.
+_SELECTABLE = frozenset(["string", "hash", "list", "set", "zset", "module"])
+
+
+def _choice(name: str, value: Any) -> Any:
+    """What a field of a record may be, in a form that travels.
+
+    Raises:
+        ValueError: There is no such type of keys.
+    """
+    if isinstance(value, bytes):
+        value = value.decode("utf-8")
+    if not isinstance(value, (str, builtins.type)) and isinstance(value, Iterable):
+        value = [each.decode("utf-8") if isinstance(each, bytes) else each for each in value]
+    for each in _texts(value):
+        if name == "type":
+            check_key_type(each, _RECORD_TYPES)
+    if name == "type" and "stream" in _texts(value):
+        value = [*(value if isinstance(value, list) else [value]), "unknown"]
+    return value
+
+
+def _texts(choice: Any) -> List[str]:
+    items = choice if isinstance(choice, list) else [choice]
+    return [item for item in items if isinstance(item, str)]
 
 
 def _narrows(given: Dict[str, Any]) -> Dict[str, Any]:
     """What the server can be told about the events that a filter lets pass."""
     narrows = {}
     for name, argument in (("event", "eventTypes"), ("type", "keyTypes")):
-        choice = given.get(name)
-        if isinstance(choice, str):
-            narrows[argument] = [choice]
-        elif isinstance(choice, (list, tuple, set, frozenset)):
-            narrows[argument] = sorted(choice)
-    # What only the records know (a stream is "unknown" there) is left to the filter.
-    if set(narrows.get("keyTypes", ())) - {"string", "hash", "list", "set", "zset", "module"}:
-        del narrows["keyTypes"]
+        texts = _texts(given.get(name))
+        known = texts if name == "event" else [text for text in texts if text in _SELECTABLE]
+        # What is no text, or only in the records, is left to the filter.
+        if known and len(known) == (len(given[name]) if isinstance(given[name], list) else 1):
+            narrows[argument] = sorted(set(known))
     return narrows
 
 
@@ -145,7 +187,10 @@ class KeysOnlyReader(_PatternReader):
         default_key_pattern: Which keys, when ``run`` does not say.
         desc: A description.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
     """
+
+    _name = "KeysOnlyReader"
 
 
 class StreamReader(_PatternReader):
@@ -157,7 +202,10 @@ class StreamReader(_PatternReader):
         default_key_pattern: The key of the stream to run over.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
     """
+
+    _name = "StreamReader"
 
     def values(self) -> OpenGearFunction[Dict[str, Any]]:
         """Continue with the messages' fields."""
@@ -183,10 +231,13 @@ class PythonReader(GearReader):
     Args:
         desc: A description.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
     """
 
-    def __init__(self, desc: Optional[str] = None, requirements: Requirements = None) -> None:
-        super().__init__("PythonReader", "*", desc, requirements)
+    def __init__(
+        self, desc: Optional[str] = None, requirements: Requirements = None, **defaults: Any
+    ) -> None:
+        super().__init__("PythonReader", "*", desc, requirements, **defaults)
 
 
 class ShardsIDReader(GearReader):
@@ -195,10 +246,13 @@ class ShardsIDReader(GearReader):
     Args:
         desc: A description.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
     """
 
-    def __init__(self, desc: Optional[str] = None, requirements: Requirements = None) -> None:
-        super().__init__("ShardsIDReader", "*", desc, requirements)
+    def __init__(
+        self, desc: Optional[str] = None, requirements: Requirements = None, **defaults: Any
+    ) -> None:
+        super().__init__("ShardsIDReader", "*", desc, requirements, **defaults)
 
 
 class CommandReader(GearReader):
@@ -207,10 +261,13 @@ class CommandReader(GearReader):
     Args:
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
     """
 
-    def __init__(self, desc: Optional[str] = None, requirements: Requirements = None) -> None:
-        super().__init__("CommandReader", "*", desc, requirements)
+    def __init__(
+        self, desc: Optional[str] = None, requirements: Requirements = None, **defaults: Any
+    ) -> None:
+        super().__init__("CommandReader", "*", desc, requirements, **defaults)
 
     def args(self, max_count: Optional[int] = None) -> OpenGearFunction[Any]:
         """Continue with the list of arguments, without the name of the trigger.
@@ -218,7 +275,7 @@ class CommandReader(GearReader):
         Args:
             max_count: How many at most; None for all.
         """
-        end = None if max_count is None else max_count + 1
+        end = None if max_count is None else check_number("max_count", max_count, 0) + 1
 
         def arguments(words: Any) -> Any:
             return words[1:end]

@@ -1,12 +1,12 @@
 """The methods of ``Gears`` that are about registered functions."""
 
-import time
 from fnmatch import fnmatchcase
 from typing import Any, Callable, List, Optional, Union
 
 from redgrease import data
+from redgrease.commands import id_word
 from redgrease.convert import text
-from redgrease.exceptions import RegistrationNotFoundError
+from redgrease.exceptions import RedGreaseError
 from redgrease.results import ExecutionResult
 from redgrease.sender import Sender
 
@@ -14,9 +14,6 @@ __all__ = ["RegistrationID", "Registrations"]
 
 RegistrationID = Union[bytes, str, data.ExecID, data.Registration]
 Condition = Callable[[data.Registration], bool]
-
-# How long to wait until all servers of a cluster have forgotten a registration.
-_PATIENCE = 10.0
 
 
 def _matches(pattern: Any, name: str) -> bool:
@@ -128,8 +125,10 @@ class Registrations(Sender):
     ) -> Optional[Callable[[Any], Any]]:
         return self._decoder(name in self._memory.triggers if unpickle is None else unpickle)
 
-    def _trigger_proxy(self, trigger: str, pickles: bool = False) -> ExecutionResult[Any]:
-        """A result that is called like the function which is registered for a trigger."""
+    def _trigger_function(
+        self, trigger: str, pickles: bool = False
+    ) -> Callable[..., ExecutionResult[Any]]:
+        """A function that triggers, and knows whether results are pickled."""
         if pickles:
             self._memory.note(self._memory.triggers, trigger)
         else:
@@ -138,8 +137,9 @@ class Registrations(Sender):
         def trigger_function(*args: Any) -> ExecutionResult[Any]:
             return self.trigger(trigger, *args, unpickle=pickles)
 
+        trigger_function.__name__ = trigger_function.__qualname__ = trigger
         trigger_function.__doc__ = f"Run the function that is registered for {trigger!r}."
-        return ExecutionResult(trigger_function)
+        return trigger_function
 
     def dumpregistrations(
         self,
@@ -173,6 +173,30 @@ class Registrations(Sender):
             for registration in registrations
             if all(condition(registration) for condition in conditions)
         ]
+
+    def registration(
+        self, id: Optional[RegistrationID] = None, **filters: Any
+    ) -> Optional[data.Registration]:
+        """Look one registration up.  Sends ``RG.DUMPREGISTRATIONS``.
+
+        Args:
+            id: Its id.
+            filters: What it must meet, as for :meth:`dumpregistrations`.
+
+        Returns:
+            The registration; None if there is none.
+
+        Raises:
+            RedGreaseError: There are several.
+        """
+        found = self.dumpregistrations(**filters)
+        if id is not None:
+            wanted = text(id_word(id))
+            found = [registration for registration in found if str(registration.id) == wanted]
+        if len(found) > 1:
+            ids = ", ".join(str(registration.id) for registration in found)
+            raise RedGreaseError(f"there are several such registrations: {ids}")
+        return found[0] if found else None
 
     def unregister(self, id: RegistrationID, abortpending: bool = False) -> bool:
         """Remove a registration, in a cluster everywhere.  Sends ``RG.UNREGISTER``.
@@ -220,19 +244,3 @@ class Registrations(Sender):
             True.
         """
         return bool(self.send("RG.CLEARREGISTRATIONSSTATS"))
-
-    def _forget_trigger(self, trigger: str) -> bool:
-        """Remove what is registered for a trigger, everywhere."""
-        registrations = self.dumpregistrations(trigger=trigger)
-        for registration in registrations:
-            try:
-                self.unregister(registration)
-            except RegistrationNotFoundError:  # somebody else was quicker
-                pass
-        # One server tells the others, which may take a moment.
-        deadline = time.monotonic() + _PATIENCE
-        while registrations and self._caller.in_cluster and time.monotonic() < deadline:
-            if not self.dumpregistrations(trigger=trigger):
-                break
-            time.sleep(0.01)
-        return bool(registrations)

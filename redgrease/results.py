@@ -14,7 +14,7 @@ _MISSING = object()
 
 def _plain(value: Any) -> Any:
     """The value inside a result; other values unchanged."""
-    return value.value if type(value) is ExecutionResult else value
+    return value.value if issubclass(type(value), ExecutionResult) else value
 
 
 class ExecutionResult(Generic[T]):

@@ -5,11 +5,12 @@ written and type-checked, but calling them raises ``NotInServerError``.
 """
 
 import sys
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Optional, Tuple, Union
 
-from redgrease import operations as ops
 from redgrease.gears import GearFunction, OpenGearFunction, Requirements
-from redgrease.operations import Reader
+from redgrease.operations import Operation
+from redgrease.reader import GearReader
+from redgrease.shipping import loader
 
 __all__ = [
     "GB",
@@ -132,9 +133,11 @@ def log(message: Any, level: str = "notice") -> None:
 
     Args:
         message: Anything; its text is written.
-        level: ``"debug"``, ``"verbose"``, ``"notice"`` or ``"warning"``.
+        level: ``"debug"``, ``"verbose"``, ``"notice"`` or ``"warning"``; also a level of Python's
+            ``logging``.  Others are taken for ``"notice"``.
     """
-    native("log")(str(message), level=str(level))
+    native("log")
+    loader.log(message, level)
 
 
 def hashtag() -> str:
@@ -226,14 +229,21 @@ def run(function: GearFunction[Any], builder: Any) -> Any:
     return built
 
 
-class GearsBuilder:
-    """Builds a function step by step, as scripts on a server do; unlike a GearFunction, it changes.
+class GearsBuilder(OpenGearFunction[Any]):
+    """Builds a function step by step, as scripts on a server do.
+
+    It is an open function that changes: each step changes it, and returns it.
 
     Args:
         reader: The name of the reader.
         defaultArg: What is read when ``run`` does not say.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
+        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+
+    Raises:
+        TypeError: An argument is of a wrong type, or unknown.
+        ValueError: There is no such reader, or an argument's value is none of those possible.
     """
 
     def __init__(
@@ -242,11 +252,25 @@ class GearsBuilder:
         defaultArg: Any = "*",
         desc: Optional[str] = None,
         requirements: Requirements = None,
+        **defaults: Any,
     ) -> None:
-        given = [reader] if defaultArg == "*" else [reader, defaultArg]
-        kwargs = {} if desc is None else {"desc": desc}
-        step = Reader(reader, defaultArg, desc, ops.call("GearsBuilder", given, kwargs))
-        self._function: OpenGearFunction[Any] = OpenGearFunction(step, None, requirements)
+        function = GearReader(reader, defaultArg, desc, requirements, **defaults)
+        shown = function.operation.shown
+        function.operation.shown = "GearsBuilder" + shown[len(GearReader.__name__) :]
+        self._become(function)
+
+    def _become(self, function: OpenGearFunction[Any]) -> None:
+        self._function = function
+        self.operation = function.operation
+        self.input_function = function.input_function
+        self.requirements = function.requirements
+        self.defaults = function.defaults
+
+    def _append(
+        self, step: Operation, requirements: Any, title: str, shown: Iterable[Any]
+    ) -> "GearsBuilder":
+        self._become(self._function._append(step, requirements, title, shown))
+        return self
 
     @property
     def gearfunction(self) -> OpenGearFunction[Any]:
@@ -260,22 +284,6 @@ class GearsBuilder:
     def register(self, *args: Any, **kwargs: Any) -> Any:
         """Close the function; see ``OpenGearFunction.register``.  The builder stays as it is."""
         return self._function.register(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._function, name)
-        if name.startswith("_") or not callable(value):
-            return value
-
-        def step(*args: Any, **kwargs: Any) -> "GearsBuilder":
-            self._function = value(*args, **kwargs)
-            return self
-
-        step.__name__ = name
-        step.__doc__ = value.__doc__
-        return step
-
-    def __repr__(self) -> str:
-        return repr(self._function)
 
 
 GB = GearsBuilder

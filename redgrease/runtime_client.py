@@ -2,19 +2,21 @@
 
 It has the methods of ``redis.Redis``, and gives what these give with ``decode_responses=True``;
 texts that are not UTF-8 are bytes.  It never opens a connection: commands go through
-``redgrease.runtime.execute``, so outside a server they raise ``NotInServerError``.
+``redgrease.runtime.execute``, so outside a server they raise ``NotInServerError``.  There is
+nothing in it that threads would have to wait for.
+
+It needs redis-py, any version from 3.5 on, and nothing else.
 """
 
 import functools
 import sys
-from contextlib import contextmanager
-from typing import Any, Dict, FrozenSet, Iterator, List, Tuple, Type
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple, Type
 
 import redis
 from redis.exceptions import ResponseError
 
 from redgrease import runtime
-from redgrease.exceptions import BlockingNotAllowedError
+from redgrease.exceptions import BlockingNotAllowedError, classify
 
 __all__ = ["RuntimeClient", "RuntimePipeline", "cmd", "get_runtime_client"]
 
@@ -25,8 +27,8 @@ def _words(text: str) -> FrozenSet[str]:
 
 _BLOCKING = _words("BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF")
 _OF_CONNECTIONS = _words(
-    "SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR"
-    " MULTI EXEC DISCARD WATCH UNWATCH AUTH HELLO SELECT QUIT RESET"
+    "SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE MONITOR SYNC PSYNC"
+    " MULTI EXEC DISCARD WATCH UNWATCH AUTH HELLO SELECT QUIT RESET READONLY READWRITE ASKING"
 )
 
 
@@ -58,12 +60,16 @@ def _gears_error() -> Type[Exception]:
 _ERROR_WORDS = {"NOSCRIPT": "NoScriptError", "READONLY": "ReadOnlyError", "OOM": "OutOfMemoryError"}
 
 
+def _redis_error(word: str) -> Type[Exception]:
+    """redis-py's class for an error that begins with a word."""
+    kind: Type[Exception] = getattr(redis.exceptions, _ERROR_WORDS.get(word, ""), ResponseError)
+    return kind
+
+
 @functools.lru_cache(maxsize=None)
-def _error_class(word: str, native: Any) -> Type[Exception]:
-    """An exception class that is both redis-py's and the server's."""
-    name = _ERROR_WORDS.get(word, "ResponseError")
-    ours: Type[Exception] = getattr(redis.exceptions, name, ResponseError)
-    return ours if issubclass(ours, native) else type(name, (ours, native), {})
+def _also_native(kind: Type[Exception], native: Any) -> Type[Exception]:
+    """An exception class that is the server's as well."""
+    return kind if issubclass(kind, native) else type(kind.__name__, (kind, native), {})
 
 
 def _plain(reply: Any) -> Any:
@@ -77,14 +83,30 @@ class _Shard:
     """The server as something that executes commands; replies are not parsed."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Run a command."""
+        """Run a command.
+
+        Args:
+            args: The command and its arguments.
+            options: Ignored.
+
+        Returns:
+            The reply.
+
+        Raises:
+            redis.exceptions.ResponseError: The command failed.  For a Gears command, it is also
+                redgrease's own class for what went wrong.
+        """
         native: Any = _gears_error()
         try:
             return _plain(runtime.execute(*args))
         except native as error:
             text = str(error).rstrip("\r\n\0")
-            kind = _error_class(text.partition(" ")[0], native)
-            raise kind(text) from error
+            if str(args[0]).upper().startswith("RG."):
+                kind: Any = type(classify(text))
+            else:
+                kind = _redis_error(text.partition(" ")[0])
+            error_class: Any = _also_native(kind, native)
+            raise error_class(text) from error
 
 
 class RuntimeClient(redis.Redis):
@@ -159,21 +181,26 @@ class RuntimeClient(redis.Redis):
         return RuntimePipeline(transaction)
 
     def transaction(self, func: Any, *watches: Any, **kwargs: Any) -> Any:
-        """Let a function queue commands, and run them; nothing runs in between.
+        """Let a function read, and queue commands, and run these; nothing runs in between.
 
         Args:
             func: Called with a pipeline.
-            watches: Ignored: there is nobody to interfere.
+            watches: Keys that the function reads before it calls ``multi()``, as in redis-py.
             kwargs: ``value_from_callable``, as in redis-py.
 
         Returns:
             The replies; or what the function returned.
         """
-        with _atomic():
-            pipeline = self.pipeline(False)
+        with self.pipeline() as pipeline:
+            if watches:
+                pipeline.watch(*watches)
             value = func(pipeline)
             replies = pipeline.execute()
         return value if kwargs.get("value_from_callable") else replies
+
+    def client(self) -> Any:
+        """Another client, with a connection of its own in redis-py; here there are none."""
+        return self
 
     def pubsub(self, **kwargs: Any) -> Any:
         """Not possible inside a function."""
@@ -192,19 +219,24 @@ def _protocol() -> Dict[str, Any]:
     return {"protocol": 2} if int(redis.__version__.partition(".")[0]) >= 5 else {}
 
 
-@contextmanager
-def _atomic() -> Iterator[None]:
-    """``atomic()``, if this is not in such a block already."""
-    try:
-        block = runtime.atomic()
-        block.__enter__()
-    except _gears_error():
-        yield
-        return
-    try:
-        yield
-    finally:
-        block.__exit__(None, None, None)
+class _Alone:
+    """``atomic()``, unless this is in such a block already."""
+
+    def __init__(self) -> None:
+        self._block: Optional[Any] = None
+
+    def __enter__(self) -> None:
+        try:
+            block = runtime.atomic()
+            block.__enter__()
+        except _gears_error():
+            return
+        self._block = block
+
+    def __exit__(self, *exception: Any) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            block.__exit__(None, None, None)
 
 
 class RuntimePipeline(RuntimeClient):
@@ -218,6 +250,8 @@ class RuntimePipeline(RuntimeClient):
         super().__init__()
         self._transaction = transaction
         self._queue: List[Tuple[Tuple[Any, ...], Dict[str, Any]]] = []
+        self._alone: Optional[_Alone] = None
+        self._at_once = False
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -231,17 +265,51 @@ class RuntimePipeline(RuntimeClient):
     def __exit__(self, *exception: Any) -> None:
         self.reset()
 
+    def __del__(self) -> None:
+        if getattr(self, "_alone", None) is not None:
+            self.reset()
+
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Queue a command; returns the pipeline."""
+        """Queue a command, and return the pipeline; after ``watch``, run it at once."""
+        if self._at_once:
+            return super().execute_command(*args, **options)
         self._queue.append((args, options))
         return self
 
+    def watch(self, *names: Any) -> bool:  # type: ignore[override]
+        """Let no other client's command run from now on, until ``execute`` or ``reset``.
+
+        Commands up to ``multi()`` run at once, as in redis-py.  Since nobody can change the keys,
+        there is never a ``WatchError``.
+
+        Args:
+            names: The keys, which do not matter.
+
+        Returns:
+            True.
+        """
+        if self._alone is None:
+            self._alone = _Alone()
+            self._alone.__enter__()
+        self._at_once = True
+        return True
+
+    def unwatch(self) -> bool:  # type: ignore[override]
+        """Undo ``watch``."""
+        self._at_once = False
+        alone, self._alone = self._alone, None
+        if alone is not None:
+            alone.__exit__()
+        return True
+
     def multi(self) -> None:
-        """Does nothing: a pipeline with ``transaction=True`` is one."""
+        """Queue commands again, after ``watch``."""
+        self._at_once = False
 
     def reset(self) -> None:  # type: ignore[override]
-        """Forget the queued commands."""
+        """Forget the queued commands, and undo ``watch``."""
         self._queue = []
+        self.unwatch()
 
     def execute(self, raise_on_error: bool = True) -> List[Any]:
         """Run the queued commands.
@@ -253,11 +321,14 @@ class RuntimePipeline(RuntimeClient):
             The replies; errors are among them.
         """
         queue, self._queue = self._queue, []
-        if not self._transaction:
-            replies = self._run(queue)
-        else:
-            with _atomic():
+        try:
+            if self._transaction and self._alone is None:
+                with _Alone():
+                    replies = self._run(queue)
+            else:
                 replies = self._run(queue)
+        finally:
+            self.unwatch()
         if raise_on_error:
             for reply in replies:
                 if isinstance(reply, Exception):

@@ -11,22 +11,31 @@ from redgrease.submission import default_decoder
 
 __all__ = ["Memory", "Sender", "install"]
 
-# Of how many executions, or triggers, is remembered that redgrease pickles their results.
+# Of how many executions, or triggers, is remembered whether redgrease pickles their results.
 _REMEMBERED = 10000
 
 
 class Memory:
-    """What is known about a server, shared by all ``Gears`` that use the same connections."""
+    """What is known about a server, shared by all ``Gears`` that use the same connections.
+
+    Attributes:
+        python_version: The version of its Python.
+        gears_version: The version of its RedisGears.
+        executions: For executions, whether their results are pickled.
+        triggers: Triggers whose results are.
+        encoders: Names of the functions by which registrations pickle their results.
+    """
 
     def __init__(self) -> None:
         self.python_version: Optional[Tuple[Any, ...]] = None
         self.gears_version: Optional[Tuple[int, int, int]] = None
-        self.executions: "OrderedDict[bytes, None]" = OrderedDict()
-        self.triggers: "OrderedDict[str, None]" = OrderedDict()
+        self.executions: "OrderedDict[bytes, bool]" = OrderedDict()
+        self.triggers: "OrderedDict[str, bool]" = OrderedDict()
+        self.encoders: "OrderedDict[str, bool]" = OrderedDict()
 
     @staticmethod
-    def note(known: "OrderedDict[Any, None]", name: Any) -> None:
-        known[name] = None
+    def note(known: "OrderedDict[Any, bool]", name: Any, value: bool = True) -> None:
+        known[name] = value
         while len(known) > _REMEMBERED:
             known.popitem(last=False)
 

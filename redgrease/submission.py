@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Callable, FrozenSet, NamedTuple, Optional, Tuple
+from typing import Any, Callable, FrozenSet, Iterable, NamedTuple, Optional, Tuple
 
 __all__ = ["Submission", "prepare"]
 
@@ -16,12 +16,15 @@ class Submission(NamedTuple):
         requirements: The packages that it needs.
         decode: What makes values of the records of its results; None if these are plain.
         trigger: The trigger that it registers, if it is known.
+        identity: What the function is called, if it registers and was made with redgrease: an
+            :class:`redgrease.shipping.identity.Identity`.
     """
 
     script: str
     requirements: FrozenSet[Any] = frozenset()
     decode: Optional[Callable[[Any], Any]] = None
     trigger: Optional[str] = None
+    identity: Any = None
 
 
 # A string that was surely meant to be the path of a file.
@@ -41,13 +44,20 @@ def _script(value: str) -> str:
     return value
 
 
-def prepare(function: Any, python_version: Callable[[], Tuple[int, int]]) -> Submission:
+def prepare(
+    function: Any,
+    python_version: Callable[[], Tuple[int, int]],
+    requirements: Iterable[Any] = (),
+    desc: Optional[str] = None,
+) -> Submission:
     """Find out what is to be sent for what a user gave.
 
     Args:
         function: A function made with redgrease, a ``GearsBuilder``, a script as text or bytes,
             or the path of a file with a script.
         python_version: Tells the server's version of Python; called only if that matters.
+        requirements: Packages that are going to be installed, beyond those of the function.
+        desc: The description of its registration, in the place of its own.
 
     Returns:
         What to send.
@@ -75,12 +85,13 @@ def prepare(function: Any, python_version: Callable[[], Tuple[int, int]]) -> Sub
 
     from redgrease import gearialization
 
-    shipment = gearialization.serialize(function, python_version())
+    shipment = gearialization.serialize(function, python_version(), requirements, desc)
     return Submission(
         shipment.script,
         frozenset(shipment.requirements),
         _decoder(gearialization.decode) if shipment.pickled else None,
         shipment.trigger,
+        shipment.identity,
     )
 
 

@@ -305,7 +305,8 @@ def passfun(fun: Any = None, default: Any = None) -> Callable[..., Any]:
             return fun(*args, **kwargs)
 
         # The server shows the name in its list of steps.
-        passed.__name__ = getattr(fun, "__name__", type(fun).__name__)
+        name = getattr(fun, "__name__", None)
+        passed.__name__ = name if isinstance(name, str) else type(fun).__name__
         return passed
     if default is not None:
         return passfun(default)

@@ -121,13 +121,23 @@ class TestPipelines:
         assert result == b"1"
         assert isinstance(unknown, ex.GearsNotAvailableError)
 
-    def test_binary_results_of_a_client_that_decodes_texts(self, server):
+    @pytest.mark.parametrize("transaction", [False, True])
+    def test_binary_results_of_a_client_that_decodes_texts(self, server, transaction):
         client = RedisGears(port=server.port, decode_responses=True)
         server.on("RG.PYEXECUTE", [[b"\xff", b"a"], []])
         server.on("RG.NEW", b"x")
-        pipeline = client.pipeline(transaction=False)
-        pipeline.execute_command("RG.PYEXECUTE", "x").execute_command("RG.NEW")
-        assert pipeline.execute() == [[b"\xff", "a"], b"x"]
+        server.on("GET", "\u20ac")
+        server.on("HGETALL", {"a": "1"})
+        server.on("SMEMBERS", ["a"])
+        pipeline = client.pipeline(transaction=transaction)
+        pipeline.get("k").hgetall("h").execute_command("RG.PYEXECUTE", "x").smembers("s")
+        pipeline.execute_command("RG.NEW").execute_command("MGET", "a")
+        server.on("MGET", [None, "b", 1])
+        texts, hashed, result, members, new, several = pipeline.execute()
+        assert (texts, hashed, set(members)) == ("\u20ac", {"a": "1"}, {"a"})
+        assert result == [b"\xff", "a"] and new == b"x" and several == [None, "b", 1]
+        # Afterwards everything is as before.
+        assert pipeline.get("k").execute() == ["\u20ac"]
 
     @pytest.mark.parametrize("transaction", [False, True])
     def test_errors_are_typed(self, server, transaction):

@@ -9,7 +9,14 @@ from support.scripted import Drop, Error, Raw, ScriptedServer, Status, Wait
 
 from redgrease import exceptions as ex
 from redgrease.client import Gears, RedisGears
-from redgrease.connection import _is_closed, read_undecoded, without_time_limit
+from redgrease.commands import TABLE
+from redgrease.connection import (
+    PoolLink,
+    _is_closed,
+    exchange_together,
+    read_undecoded,
+    without_time_limit,
+)
 
 REDIS = tuple(int(part) for part in redis.__version__.split(".")[:2])
 PROTOCOLS = [2, 3] if REDIS >= (5, 0) else [2]
@@ -331,3 +338,59 @@ class TestOddConnections:
                 pass
 
         assert not _takes(Callable(), Callable(), "command_name")
+
+
+class TestTogether:
+    COMMANDS = (("RG.UNREGISTER", "0-1"), ("RG.PYEXECUTE", "x"))
+
+    def send(self, server, timeout=None):
+        return exchange_together(PoolLink(RedisGears(port=server.port)), self.COMMANDS, timeout)
+
+    def test_replies_and_errors(self, server):
+        server.on("RG.UNREGISTER", Error("no"))
+        server.on("RG.PYEXECUTE", slow)
+        error, result = self.send(server)
+        assert isinstance(error, redis.exceptions.ResponseError) and str(error) == "no"
+        assert result == [[b"\x80\xff"], []]
+
+    def test_lost(self, server):
+        server.on("RG.UNREGISTER", Drop())
+        with pytest.raises(ex.GearsConnectionError):
+            self.send(server)
+        assert len(server.sent("RG.UNREGISTER")) == 1
+
+    def test_time_limit(self, server):
+        never = threading.Event()
+        server.on("RG.UNREGISTER", Wait(never, Status("OK")))
+        with pytest.raises(ex.GearsTimeoutError):
+            self.send(server, 0.05)
+        never.set()
+
+    def test_failing_to_send(self, server, monkeypatch):
+        def fail(connection, *args, **kwargs):
+            raise redis.exceptions.ConnectionError("gone")
+
+        client = RedisGears(port=server.port)
+        client.ping()  # connects
+        monkeypatch.setattr(redis.Connection, "send_packed_command", fail)
+        with pytest.raises(ex.GearsConnectionError, match="were not sent again"):
+            exchange_together(PoolLink(client), self.COMMANDS)
+
+    def test_clients_without_connections(self):
+        class Inside:
+            def execute_command(self, *words):
+                if words[0] == "RG.UNREGISTER":
+                    raise redis.exceptions.ResponseError("execution is not registered")
+                return "OK"
+
+        rows = [TABLE[words[0]] for words in self.COMMANDS]
+        error, result = Gears(Inside())._caller.together(rows, self.COMMANDS)
+        assert isinstance(error, ex.RegistrationNotFoundError) and result.value is True
+
+    def test_replies_that_are_errors_all_the_same(self, server):
+        server.on("RG.UNREGISTER", Status("OK"))
+        server.on("RG.PYEXECUTE", [Error("trigger already registered")])
+        rows = [TABLE[words[0]] for words in self.COMMANDS]
+        caller = RedisGears(port=server.port).gears._caller
+        done, error = caller.together(rows, self.COMMANDS)
+        assert done is True and isinstance(error, ex.DuplicateTriggerError)

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from redgrease import data
-from redgrease.privatedata import parse_PD
+from redgrease.privatedata import parse_PD, read_signature, signed
 
 ID = b"0" * 40 + b"-1"
 
@@ -300,6 +300,20 @@ class TestOthers:
         assert session.requirements == ["numpy"]
         assert session.registrations == [data.ExecID(sequence=1)]
 
+    @pytest.mark.parametrize("description", [None, "my words", "", "a\n[b]"])
+    def test_digests_behind_descriptions(self, description):
+        text = signed(description, "0123456789abcdef")
+        assert read_signature(text) == (description, "0123456789abcdef")
+        session = data.Session.from_redis(["sessionDescription", text.encode()])
+        assert session.sessionDescription == description
+        assert session.fingerprint == "0123456789abcdef"
+
+    @pytest.mark.parametrize(
+        "description", [None, "", "[redgrease x]", "redgrease 0123456789abcdef"]
+    )
+    def test_descriptions_without_a_digest(self, description):
+        assert read_signature(description) == (description, None)
+
     def test_verbose_session(self):
         session = data.Session.from_redis(
             [b"ID", b"s1", b"requirements", [REQ_106], b"registrations", [KEYS_106[:8]]]
@@ -380,3 +394,24 @@ class TestPrivateData:
         for _ in range(3000):
             marks = chance.choices("{}[]:,'\" ab01", k=chance.randrange(25))
             assert isinstance(parse_PD("{" + "".join(marks)), dict)
+
+
+class TestReplies:
+    """Names of older releases."""
+
+    def test_executions(self):
+        parse = data.parse_execute_response
+        assert parse(b"OK").value is True
+        assert parse([[b"1"], [b"e"]]).value == b"1" and parse([[b"1"], [b"e"]]).errors == ["e"]
+        assert parse([[b"cos\nsystem\n."], []]).value == b"cos\nsystem\n."
+        assert parse(ID).value == data.ExecID(sequence=1)
+
+    def test_triggers(self):
+        assert data.parse_trigger_response([b"1", b"2"]).value == [b"1", b"2"]
+        assert data.parse_trigger_response([]).value == []
+
+    def test_pickled(self):
+        pytest.importorskip("cloudpickle")
+        record = pickle.dumps({"a": 1}, 4)
+        assert data.parse_execute_response([[record], []], pickled=True).value == {"a": 1}
+        assert data.parse_trigger_response([record, 5], pickled=True).value == [{"a": 1}, 5]

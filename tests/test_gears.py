@@ -22,60 +22,6 @@ def double(x):
     return 2 * x
 
 
-class Scale:
-    def __init__(self, factor):
-        self.factor = factor
-
-    def apply(self, x):
-        return self.factor * x
-
-    def __call__(self, x):
-        return self.factor * x
-
-
-UNARY = [int, str.split, operator.neg, functools.partial(pow, 2), Scale(3), Scale(3).apply, double]
-UNARY_STEPS = ["map", "flatmap", "foreach", "filter", "repartition", "countby", "avg"]
-
-
-@pytest.mark.parametrize("step", UNARY_STEPS)
-@pytest.mark.parametrize("op", UNARY, ids=lambda op: getattr(op, "__name__", type(op).__name__))
-def test_any_callable_becomes_a_plain_function(step, op):
-    function = getattr(KeysReader(), step)(op).operation.args[0]
-    assert type(function) is type(double)
-    argument = "7 8" if op is str.split else 7
-    assert function(argument) == op(argument)
-
-
-@pytest.mark.parametrize(
-    "build",
-    [
-        lambda f, op: f.accumulate(op),
-        lambda f, op: f.groupby(str, lambda k, a, r: op(a, r)),
-        lambda f, op: f.localgroupby(operator.itemgetter(0), lambda k, a, r: op(a, r)),
-        lambda f, op: f.batchgroupby(str, op),
-        lambda f, op: f.aggregate(0, op, op),
-        lambda f, op: f.aggregateby(len, 0, lambda k, a, r: op(a, r), lambda k, a, r: op(a, r)),
-    ],
-)
-def test_so_does_it_in_steps_of_several_operands(build):
-    step = build(KeysReader(), operator.add).operation
-    functions = [arg for arg in step.args if callable(arg)]
-    assert functions and all(type(function) is type(double) for function in functions)
-
-
-@pytest.mark.parametrize("step", UNARY_STEPS + ["accumulate", "groupby", "aggregateby"])
-@pytest.mark.parametrize("wrong", [3, "int", [len]])
-def test_what_is_not_callable_is_refused_where_it_is_written(step, wrong):
-    with pytest.raises(TypeError, match=step + r"\(\) needs a callable"):
-        getattr(KeysReader(), step)(wrong)
-
-
-@pytest.mark.parametrize("step", ["map", "foreach"])
-def test_operands_without_a_default_must_be_given(step):
-    with pytest.raises(TypeError):
-        getattr(KeysReader(), step)(None)
-
-
 def test_open_functions_can_be_branched():
     common = KeysReader("a*").values()
     ints, texts = common.map(int), common.map(str)
@@ -141,84 +87,6 @@ def test_requirements_are_collected_along_the_chain():
 )
 def test_requirement_set(given, expected):
     assert requirement_set(given) == expected
-
-
-class TestDefaults:
-    def test_lists_start_empty(self):
-        accumulate = KeysReader().accumulate().operation.args[0]
-        assert accumulate(accumulate(None, 1), 2) == [1, 2]
-        assert accumulate(7, 8) == [7, 8]
-        for step in ("groupby", "localgroupby"):
-            reducer = getattr(KeysReader(), step)().operation.args[1]
-            assert reducer("k", reducer("k", None, 1), 2) == [1, 2]
-            assert reducer("k", 7, 8) == [7, 8]
-
-    def test_batches_are_counted(self):
-        assert KeysReader().batchgroupby().operation.args[1]("k", [1, 2, 3]) == 3
-
-    def test_extractors_take_any_record_and_are_stable(self):
-        for step in ("groupby", "localgroupby", "batchgroupby", "aggregateby", "countby"):
-            extract = getattr(KeysReader(), step)().operation.args[0]
-            assert extract("text") == "text"
-            assert extract({"a": [1]}) == "{'a': [1]}"
-
-    def test_filter_and_flatmap_use_the_record_itself(self):
-        assert KeysReader().filter().operation.args[0](0) == 0
-        assert KeysReader().flatmap().operation.args[0]([1]) == [1]
-
-    @pytest.mark.parametrize("record", [3, 3.0, "3", b"3", bytearray(b"3")])
-    def test_avg_makes_numbers(self, record):
-        assert KeysReader().avg().operation.args[0](record) == 3.0
-
-    def test_avg_of_anything_else_goes_through_its_text(self):
-        assert KeysReader().avg().operation.args[0](Text("4")) == 4.0
-
-    def test_aggregate_adds_numbers(self):
-        zero, seq, comb = KeysReader().aggregate(0).operation.args
-        assert (zero, seq(1, 2), comb(3, 4)) == (0, 3, 7)
-
-    def test_aggregate_gathers_lists_and_joins_them(self):
-        zero, seq, comb = KeysReader().aggregate().operation.args
-        assert (zero, seq([], 1), comb([1], [2])) == ([], [1], [1, 2])
-
-    def test_aggregate_combines_with_the_operand_itself(self):
-        zero, seq, comb = KeysReader().aggregate(1, operator.mul).operation.args
-        assert (zero, seq(2, 3), comb(2, 3)) == (1, 6, 6)
-        assert KeysReader().aggregate([], list.__add__).operation.args[2]([1], [2]) == [1, 2]
-
-    def test_aggregate_of_another_zero_needs_an_operand(self):
-        with pytest.raises(ValueError, match="no default seqOp for a zero of type str"):
-            KeysReader().aggregate("")
-
-    def test_aggregateby_joins_lists(self):
-        extract, zero, seq, comb = KeysReader().aggregateby().operation.args
-        assert (zero, seq("k", [], 1), comb("k", [1], [2])) == ([], [1], [1, 2])
-        assert comb("k", None, [2]) == [2]
-
-    def test_aggregateby_combines_with_the_operand_itself(self):
-        args = KeysReader().aggregateby(str, 0, lambda k, a, r: a + r).operation.args
-        assert args[1] == 0 and args[3]("k", 1, 2) == 3
-
-    def test_sum_is_an_aggregation(self):
-        step = KeysReader().sum().operation
-        assert step.name == "aggregate" and step.args[0] == 0
-        assert step.args[1](1, 2) == step.args[2](1, 2) == 3
-
-
-class Text:
-    def __init__(self, text):
-        self.text = text
-
-    def __str__(self):
-        return self.text
-
-
-@pytest.mark.parametrize("bad", [True, "3", 1.5, None])
-def test_limit_needs_numbers(bad):
-    with pytest.raises(TypeError, match="limit"):
-        KeysReader().limit(bad)
-    with pytest.raises(TypeError, match="start"):
-        KeysReader().limit(1, bad)
 
 
 class TestRun:
@@ -360,6 +228,115 @@ def test_on_takes_a_client_or_its_gears():
     assert kwargs == {"unblocking": True, "requirements": "a", "replace": None, "id": "x"}
 
 
+def test_any_other_client_gets_its_gears(monkeypatch):
+    import redgrease.client
+
+    made = []
+
+    class Gears(Recorder):
+        def __init__(self, client):
+            super().__init__()
+            made.append((client, self))
+
+    monkeypatch.setattr(redgrease.client, "Gears", Gears)
+    plain = object()
+    assert KeysReader().run().on(plain) == "reply"
+    assert made[0][0] is plain
+
+
+class TestReadersDefaults:
+    """Arguments that are given to the reader, for run or register."""
+
+    def test_go_to_whichever_knows_them(self):
+        function = KeysReader("a*", noScan=True, keyTypes=["hash"], mode="async_local").map(int)
+        assert function.run().operation.kwargs == {
+            "collect": True,
+            "noScan": True,
+            "mode": "async_local",
+        }
+        assert function.register().operation.kwargs == {
+            "collect": True,
+            "mode": "async_local",
+            "keyTypes": ["hash"],
+        }
+        assert function.defaults["noScan"] is True
+
+    def test_arguments_of_the_call_itself_win(self):
+        function = CommandReader(trigger="one", mode="sync", collect=False)
+        kwargs = function.register(trigger="two", collect=True).operation.kwargs
+        assert kwargs == {"trigger": "two", "mode": "sync", "collect": True}
+        function = StreamReader(prefix="s*", batch=3)
+        assert function.register().operation.args == ("s*",)
+        assert function.register("t").operation.args == ("t",)
+        assert function.run("t").operation.args == ("t",)
+
+    def test_are_shown_where_they_were_given(self):
+        function = KeysReader("a*", readValue=False).run()
+        assert repr(function) == "KeysReader('a*', readValue=False).run()"
+
+    def test_unknown_ones_are_refused(self):
+        with pytest.raises(TypeError, match="a KeysReader has no argument 'noscan', did you mean"):
+            KeysReader(noscan=True)
+        with pytest.raises(TypeError, match="no argument 'batch'"):
+            KeysReader(batch=5)
+        with pytest.raises(TypeError, match="no argument 'prefix'"):
+            PythonReader(prefix="a*")
+
+    def test_values_are_checked_at_once(self):
+        with pytest.raises(ValueError, match="did you mean 'sync'"):
+            KeysReader(mode="snyc")
+        with pytest.raises(TypeError, match="noScan is True or False"):
+            KeysReader(noScan="yes")
+        assert KeysReader(mode="sync").register()
+        with pytest.raises(ValueError, match="mode is one of async, async_local"):
+            KeysReader(mode="sync").run()
+
+
+class TestArgumentOfRun:
+    @pytest.mark.parametrize("reader", [KeysReader, StreamReader])
+    def test_is_a_text(self, reader):
+        assert reader().run(b"a*").operation.args == ("a*",)
+        with pytest.raises(TypeError, match="argument of run is a text"):
+            reader().run(5)
+
+    def test_of_a_python_reader_is_a_function(self):
+        reader = GearReader("PythonReader", lambda: iter([1]))
+        assert reader.run().operation.args == (None,)
+        assert list(reader.operation.args[1]()) == [1]
+        with pytest.raises(TypeError, match="needs a callable"):
+            GearReader("PythonReader", "numbers")
+
+        async def later():
+            return 1
+
+        with pytest.raises(TypeError, match="coroutine"):
+            PythonReader().run(later)
+
+
+@pytest.mark.parametrize("step", ["values", "keys", "records"])
+def test_what_is_not_read_cannot_be_used(step):
+    function = getattr(KeysReader(), step)()
+    if step == "values":
+        for close in (function.register, function.run):
+            with pytest.raises(ValueError, match=r"which values\(\) needs"):
+                close(readValue=False)
+    else:
+        assert function.register(readValue=False) and function.run(readValue=False)
+    with pytest.raises(ValueError, match=r"which \w+\(type='hash'\)"):
+        getattr(KeysReader(), step)(type="hash").register(readValue=False)
+
+
+def test_the_steps_are_known_by_their_older_home():
+    from redgrease import gears, operations
+
+    for name in (
+        "Nop Reader Run Register Map FlatMap ForEach Filter Accumulate LocalGroupBy GroupBy"
+        " BatchGroupBy Limit Collect Distinct Count Repartition Aggregate AggregateBy Sort CountBy"
+        " Avg Operation"
+    ).split():
+        assert getattr(gears, name) is getattr(operations, name)
+
+
 def test_every_reader_is_in_both_tables():
-    readers = set(vars(redgrease.ReaderType)) - set(vars(type("Empty", (), {})))
+    readers = {name for name in vars(redgrease.ReaderType) if not name.startswith("_")}
     assert readers == set(RUN_ARGUMENTS) == set(REGISTER_ARGUMENTS)

@@ -13,6 +13,7 @@ from redgrease import KeysReader, data
 from redgrease import exceptions as ex
 from redgrease.client import Gears, RedisGears
 from redgrease.sender import Memory
+from redgrease.shipping.identity import Identity
 
 ID = "0" * 40 + "-3"
 DUPLICATE = Error("['Traceback\\n', 'gears.error: trigger already registered\\n']")
@@ -26,6 +27,7 @@ class Shipped:
     pickled = True
     trigger = None
     reader = "KeysReader"
+    identity = None
 
 
 @pytest.fixture
@@ -49,12 +51,14 @@ def gears(client):
 def shipping(monkeypatch, gears):
     module = types.ModuleType("redgrease.gearialization")
     module.versions = []
+    module.requirements = []
 
     class Shipment(Shipped):
         pass
 
-    def serialize(function, python_version):
+    def serialize(function, python_version, requirements=(), desc=None):
         module.versions.append(python_version)
+        module.requirements.append(requirements)
         return Shipment
 
     module.serialize = serialize
@@ -169,9 +173,11 @@ class TestFunctions:
     def test_requirements_are_united(self, gears, server, shipping):
         gears.pyexecute(KeysReader(), requirements=["redis"])
         assert scripts(server)[0][1:] == (b"REQUIREMENTS", b"numpy", b"redis")
+        # Whoever ships the function knows them too: such packages do not travel.
+        assert [list(map(str, each)) for each in shipping.requirements] == [["redis"]]
 
     def test_version_mismatch_is_found_before_anything_is_sent(self, gears, server, shipping):
-        def serialize(function, python_version):
+        def serialize(*args):
             raise ex.PythonVersionMismatch("3.7 and 3.12")
 
         shipping.serialize = serialize
@@ -216,10 +222,9 @@ class TestTriggers:
     @pytest.fixture(autouse=True)
     def triggering(self, shipping):
         shipping.shipment.trigger = "t"
-
-    def registration(self, number, trigger="t"):
-        return [b"id", b"0-%d" % number, b"reader", b"CommandReader", b"RegistrationData",
-                [b"mode", b"async", b"args", [b"trigger", trigger]]]  # fmt: skip
+        shipping.shipment.identity = Identity(
+            "redgrease-command-t", "0" * 16, "CommandReader", "*", None, "async", "t"
+        )
 
     def test_proxy(self, gears, server):
         server.on("RG.TRIGGER", [b"p"])
@@ -245,43 +250,6 @@ class TestTriggers:
         assert gears.trigger("t", unpickle=False) == b"p"
         assert gears.triggeronkey("t", "key", 5) == ("decoded", b"p")
         assert server.sent("RG.TRIGGERONKEY") == [(b"RG.TRIGGERONKEY", b"t", b"key", b"5")]
-
-    def test_taken(self, gears, server):
-        server.on("RG.PYEXECUTE", DUPLICATE)
-        with pytest.raises(ex.DuplicateTriggerError):
-            gears.pyexecute(KeysReader())
-
-    def test_taken_and_kept(self, gears, server):
-        server.on("RG.PYEXECUTE", DUPLICATE)
-        server.on("RG.TRIGGER", [b"p"])
-        assert gears.pyexecute(KeysReader(), replace=False)() == ("decoded", b"p")
-        assert len(scripts(server)) == 1
-
-    def test_taken_and_replaced(self, gears, server):
-        server.on("RG.PYEXECUTE", DUPLICATE, Status("OK"))
-        others = [
-            self.registration(1, "other"),
-            [b"id", b"0-2", b"reader", b"KeysReader", b"RegistrationData",
-             [b"args", [b"regex", b"*"]]],
-        ]  # fmt: skip
-        server.on("RG.DUMPREGISTRATIONS", [*others, self.registration(3)])
-        server.on("RG.UNREGISTER", Status("OK"))
-        assert callable(gears.pyexecute(KeysReader(), replace=True))
-        assert server.sent("RG.UNREGISTER") == [(b"RG.UNREGISTER", b"0-3")]
-        assert len(scripts(server)) == 2
-
-    def test_somebody_else_removes_it(self, gears, server):
-        server.on("RG.PYEXECUTE", DUPLICATE, Status("OK"))
-        server.on("RG.DUMPREGISTRATIONS", [self.registration(3)])
-        server.on("RG.UNREGISTER", Error("execution is not registered"))
-        assert callable(gears.pyexecute(KeysReader(), replace=True))
-
-    def test_taken_by_something_that_is_not_listed(self, gears, server):
-        server.on("RG.PYEXECUTE", DUPLICATE)
-        server.on("RG.DUMPREGISTRATIONS", [])
-        with pytest.raises(ex.DuplicateTriggerError):
-            gears.pyexecute(KeysReader(), replace=True)
-        assert len(scripts(server)) == 1
 
     def test_errors(self, gears, server):
         server.on("RG.TRIGGER", Error("ERR subcommand not found"))

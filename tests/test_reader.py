@@ -37,9 +37,28 @@ def test_names_and_descriptions(reader):
 
 
 def test_any_reader_by_its_name():
-    function = GearReader("NewReader", "arg")
-    assert function.operation.args == ("NewReader", "arg", None)
+    function = GearReader("StreamReader", "arg")
+    assert function.operation.args == ("StreamReader", "arg", None)
     assert function.supports_batch_mode and function.supports_event_mode
+    assert repr(function) == "GearReader('StreamReader', 'arg')"
+
+
+def test_there_are_no_other_readers():
+    with pytest.raises(ValueError, match="no reader 'KeyReader', did you mean 'KeysReader'"):
+        GearReader("KeyReader")
+    with pytest.raises(TypeError, match="given by its name"):
+        GearReader(KeysReader)
+
+
+def test_a_function_can_be_what_a_python_reader_reads():
+    def numbers():
+        yield from range(3)
+
+    function = GearReader("PythonReader", numbers)
+    assert function.operation.args[1] is numbers
+    assert repr(function) == "GearReader('PythonReader', numbers)"
+    with pytest.raises(TypeError, match="key pattern is a text"):
+        GearReader("KeysReader", numbers)
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -89,6 +108,47 @@ def test_types_that_only_records_know_are_left_to_the_filter(kind):
     assert "keyTypes" not in KeysReader().values(type=kind).register().operation.kwargs
 
 
+@pytest.mark.parametrize(
+    "choice, passes, told",
+    [
+        (b"string", True, ["string"]),
+        ({"string", 5}, True, None),
+        (iter(["string", "hash"]), True, ["hash", "string"]),
+        ({"string": 1}.keys(), True, ["string"]),
+        (["hash", "unknown"], False, None),
+        ((), False, None),
+        ([["string"], "string"], True, None),
+        (str, True, None),
+        (5, False, None),
+        (None, False, None),
+    ],
+)
+def test_choices_may_be_anything(choice, passes, told):
+    function = KeysReader().values(type=choice)
+    assert (local(function, EVENT) is not None) == passes
+    assert function.register().operation.kwargs.get("keyTypes") == told
+
+
+def test_events_may_be_mixed_too():
+    function = KeysReader().keys(event=["set", None])
+    assert local(function, EVENT) == "k" and local(function, dict(EVENT, event=None)) == "k"
+    assert "eventTypes" not in function.register().operation.kwargs
+    kwargs = KeysReader().keys(event={"set", "del"}).register().operation.kwargs
+    assert kwargs["eventTypes"] == ["del", "set"]
+
+
+def test_streams_are_found_by_either_of_their_names():
+    record = dict(EVENT, type="unknown", value=None)
+    assert local(KeysReader().keys(type="stream"), record) == "k"
+    assert local(KeysReader().keys(type="unknown"), record) == "k"
+    assert local(KeysReader().keys(type=["hash", "stream"]), record) == "k"
+
+
+def test_misspelt_types_are_refused():
+    with pytest.raises(ValueError, match="no type of keys 'strnig', did you mean 'string'"):
+        KeysReader().values(type=["strnig"])
+
+
 def test_filters_do_not_touch_run():
     assert "keyTypes" not in KeysReader().values(type="string").run().operation.kwargs
 
@@ -111,6 +171,14 @@ def test_arguments_of_commands(count, expected):
     function = CommandReader().args(count)
     assert local(function, ["name", "a", "b"]) == expected
     assert repr(function).endswith(".args()" if count is None else f".args({count})")
+
+
+@pytest.mark.parametrize("bad", ["2", 1.5, True])
+def test_the_number_of_arguments_is_a_number(bad):
+    with pytest.raises(TypeError, match="max_count is a number"):
+        CommandReader().args(bad)
+    with pytest.raises(ValueError, match="at least 0"):
+        CommandReader().args(-1)
 
 
 def test_apply():

@@ -1,6 +1,9 @@
 """The words of a server, and what they do elsewhere."""
 
+import copy
+import logging
 import operator
+import pickle
 import sys
 import types
 
@@ -8,7 +11,7 @@ import pytest
 
 from redgrease import runtime
 from redgrease.exceptions import NotInServerError
-from redgrease.gears import ClosedGearFunction
+from redgrease.gears import ClosedGearFunction, GearFunction, OpenGearFunction
 from redgrease.reader import KeysReader
 
 
@@ -98,6 +101,37 @@ def test_the_runtime_is_told_by_its_abilities(server):
     assert runtime._runtime_version() == (1, 0)
 
 
+@pytest.mark.parametrize(
+    "message, text",
+    [(None, "None"), (b"\xff\xc3\xa9", "\\xff\xe9"), (["x"], "['x']"), ("\ud800", "\\ud800")],
+)
+def test_anything_can_be_logged(server, message, text):
+    runtime.log(message)
+    assert server.logged == [(text, "notice")]
+
+
+@pytest.mark.parametrize(
+    "level, name",
+    [
+        ("debug", "debug"),
+        ("WARNING", "warning"),
+        ("verbose", "verbose"),
+        ("error", "warning"),
+        ("info", "verbose"),
+        (logging.DEBUG, "debug"),
+        (logging.INFO, "verbose"),
+        (logging.WARNING, "notice"),
+        (logging.CRITICAL, "warning"),
+        (None, "notice"),
+        ("loud", "notice"),
+    ],
+)
+def test_at_any_level(server, level, name):
+    runtime.log("x", level)
+    runtime.log("x", level=level)
+    assert server.logged == [("x", name)] * 2
+
+
 class Native:
     """A server's GearsBuilder that notes its steps."""
 
@@ -146,7 +180,37 @@ class TestGearsBuilder:
         assert repr(builder) == "GearsBuilder('KeysReader')"
 
     def test_takes_no_unknown_arguments(self):
-        with pytest.raises(TypeError):
-            runtime.GB("KeysReader", prefix="x")
+        with pytest.raises(TypeError, match="no argument 'prefx', did you mean 'prefix'"):
+            runtime.GB("KeysReader", prefx="x")
         with pytest.raises(AttributeError):
             runtime.GB().no_such_step
+
+    def test_more_arguments_are_those_of_run_and_register(self):
+        builder = runtime.GB("KeysReader", "a*", prefix="b*", readValue=False).count()
+        assert builder.run().operation.kwargs["readValue"] is False
+        assert builder.register().operation.args == ("b*",)
+
+    def test_is_an_open_function(self):
+        builder = runtime.GB().map(int)
+        assert isinstance(builder, OpenGearFunction) and isinstance(builder, GearFunction)
+        assert not isinstance(builder, ClosedGearFunction)
+        assert [step.name for step in builder.steps] == ["reader", "map"]
+
+    def test_closed_functions_do_not_change_with_it(self):
+        builder = runtime.GB()
+        closed = builder.run()
+        builder.count()
+        assert repr(closed) == "GearsBuilder('KeysReader').run()"
+
+    def test_can_be_copied_and_pickled(self):
+        builder = runtime.GB("KeysReader", "a*").map(str.upper)
+        for other in (copy.copy(builder), copy.deepcopy(builder)):
+            other.count()
+            assert repr(other) == repr(builder) + ".count()"
+        again = pickle.loads(pickle.dumps(runtime.GB("KeysReader", "a*").limit(3)))
+        assert repr(again.count()) == "GearsBuilder('KeysReader', 'a*').limit(3).count()"
+
+    def test_can_be_made_of_any_reader(self):
+        assert runtime.GB("PythonReader", lambda: iter([1])).run()
+        with pytest.raises(ValueError, match="no reader 'KeyReader', did you mean 'KeysReader'"):
+            runtime.GB("KeyReader")

@@ -2,7 +2,9 @@
 
 import pickle
 import socket
+import subprocess
 import sys
+import threading
 import types
 
 import pytest
@@ -13,7 +15,11 @@ from support.real_redis import RealRedis, find_server  # noqa: E402
 
 import redgrease  # noqa: E402
 from redgrease import gearialization, runtime_client  # noqa: E402
-from redgrease.exceptions import BlockingNotAllowedError, NotInServerError  # noqa: E402
+from redgrease.exceptions import (  # noqa: E402
+    BlockingNotAllowedError,
+    ExecutionNotFoundError,
+    NotInServerError,
+)
 from redgrease.runtime_client import cmd  # noqa: E402
 
 
@@ -144,6 +150,103 @@ def test_values_have_the_types_of_redis_py(shard):
     assert sorted(cmd.scan_iter("*set")) == ["set", "zset"]
 
 
+CALLS = [
+    lambda r: r.set("a", 1, ex=100),
+    lambda r: r.set("a", 2, nx=True),
+    lambda r: r.set("a", 3, xx=True, keepttl=True),
+    lambda r: r.mset({"c": 1, "d": "2"}),
+    lambda r: r.msetnx({"c": 1, "e": "2"}),
+    lambda r: r.mget(["a", "c"], "nothing"),
+    lambda r: r.ttl("a") > 90,
+    lambda r: r.persist("a"),
+    lambda r: r.incrbyfloat("c", 1.5),
+    lambda r: r.decr("d", 5),
+    lambda r: r.getset("d", "z"),
+    lambda r: r.append("d", "yx"),
+    lambda r: r.getrange("d", 0, 1),
+    lambda r: r.setbit("bits", 7, 1),
+    lambda r: r.bitcount("bits"),
+    lambda r: r.rename("d", "e"),
+    lambda r: r.exists("d", "e", "e"),
+    lambda r: r.keys("*"),
+    lambda r: r.type("a"),
+    lambda r: r.object("encoding", "a"),
+    lambda r: r.dbsize(),
+    lambda r: r.hset("hash", "x", 1),
+    lambda r: r.hset("hash", mapping={"y": 2.5, "z": b"3"}),
+    lambda r: r.hincrbyfloat("hash", "y", 1),
+    lambda r: r.hmget("hash", ["x", "nothing"]),
+    lambda r: sorted(r.hkeys("hash")),
+    lambda r: r.hexists("hash", "x"),
+    lambda r: r.hgetall("hash"),
+    lambda r: r.rpush("list", 1, 2, 3),
+    lambda r: r.lset("list", 0, "first"),
+    lambda r: r.ltrim("list", 0, 1),
+    lambda r: r.lrange("list", 0, -1),
+    lambda r: r.linsert("list", "before", 2, "x"),
+    lambda r: r.sort("list", alpha=True, desc=True),
+    lambda r: r.sadd("set", "a", "b", "c"),
+    lambda r: r.sismember("set", "a"),
+    lambda r: r.sinter("set", "set"),
+    lambda r: r.smembers("set"),
+    lambda r: r.zadd("zset", {"a": 1, "b": 2.5}, nx=True),
+    lambda r: r.zincrby("zset", 3, "a"),
+    lambda r: r.zadd("zset", {"a": 1}, incr=True, xx=True),
+    lambda r: r.zrange("zset", 0, -1, withscores=True),
+    lambda r: r.zrevrange("zset", 0, -1, withscores=True),
+    lambda r: r.zrangebyscore("zset", "-inf", "(5", withscores=True, start=0, num=5),
+    lambda r: r.zrank("zset", "a"),
+    lambda r: r.zscore("zset", "nothing"),
+    lambda r: r.zpopmin("zset"),
+    lambda r: r.xadd("stream", {"f": "v", "g": 1}, id="1-1"),
+    lambda r: r.xadd("stream", {"f": "w"}, id="2-1", maxlen=10),
+    lambda r: r.xlen("stream"),
+    lambda r: r.xrange("stream", "-", "+", count=1),
+    lambda r: r.xrevrange("stream"),
+    lambda r: r.xgroup_create("stream", "group", "0"),
+    lambda r: r.xreadgroup("group", "me", {"stream": ">"}, count=1),
+    lambda r: r.xread({"stream": "1-1"}),
+    lambda r: r.xpending("stream", "group"),
+    lambda r: r.xack("stream", "group", "1-1"),
+    lambda r: r.xinfo_stream("stream")["length"],
+    lambda r: r.xinfo_groups("stream")[0]["name"],
+    lambda r: r.xtrim("stream", 1, approximate=False),
+    lambda r: r.pfadd("log", "a", "b"),
+    lambda r: r.pfcount("log"),
+    lambda r: r.geoadd("geo", *GEO),
+    lambda r: r.geodist("geo", "Palermo", "Catania", unit="km"),
+    lambda r: r.geohash("geo", "Palermo"),
+    lambda r: r.eval("return {1, ARGV[1], KEYS[1], false}", 1, "k", "x"),
+    lambda r: r.script_exists("0" * 40),
+    lambda r: r.config_get("maxmemory*")["maxmemory"],
+    lambda r: r.config_set("maxmemory", 0),
+    lambda r: sorted(r.info("server"))[:3],
+    lambda r: r.echo("x"),
+    lambda r: r.publish("channel", "x"),
+    lambda r: r.time()[0] > 0,
+    lambda r: r.scan(0, count=1000)[0],
+    lambda r: r.memory_usage("a") > 0,
+    lambda r: r.dump("nothing"),
+    lambda r: r.unlink("a", "b"),
+    lambda r: r.flushdb(),
+]
+GEO = (13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania")
+if int(redis.__version__.partition(".")[0]) >= 4:
+    GEO = (GEO,)
+
+
+def test_the_same_as_with_a_connection(server, shard):
+    settings = {"protocol": 2} if int(redis.__version__.partition(".")[0]) >= 5 else {}
+    plain = redis.Redis(port=server.port, decode_responses=True, **settings)
+    found, expected = ([call(client) for call in CALLS] for client in (cmd, plain))
+    for number, (ours, theirs) in enumerate(zip(found, expected)):
+        if isinstance(theirs, list) and all(isinstance(item, str) for item in theirs):
+            ours, theirs = sorted(ours), sorted(theirs)
+        assert (number, ours) == (number, theirs)
+        assert type(ours) is type(theirs)
+    plain.close()
+
+
 def test_bytes_stay_bytes(shard):
     assert cmd.set("image", b"\xff\0\xfe")
     assert cmd.get("image") == b"\xff\0\xfe"
@@ -229,12 +332,23 @@ def test_commands_about_connections_are_refused(shard):
     assert cmd.xread({"BLOCK": 0}) in ([], {}, None)  # a stream of that name
 
 
-def test_gears_commands(shard):
+def test_gears_commands(shard, monkeypatch):
     pytest.importorskip("attr")
     assert cmd.gears is cmd.gears
     with pytest.raises(redis.exceptions.ResponseError):
         cmd.gears.dumpregistrations()
     assert shard.calls[-1] == ("RG.DUMPREGISTRATIONS",)
+
+    def fail(*words):
+        raise GearsError("execution plan does not exist\0")
+
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", fail)
+    for ask in (lambda: cmd.gears.getresults("0-1"), lambda: cmd.execute_command("rg.x", 1)):
+        with pytest.raises(ExecutionNotFoundError) as caught:
+            ask()
+        assert isinstance(caught.value, GearsError)
+        assert caught.value.text == "execution plan does not exist"
+        assert isinstance(caught.value.__cause__, GearsError)
 
 
 def test_pipelines_run_in_one_block(shard):
@@ -278,9 +392,91 @@ def test_transactions(shard):
         pipeline.get("a")
         return "value"
 
-    assert cmd.transaction(change, "a") == [True, "1"]
+    assert cmd.transaction(change) == [True, "1"]
     assert cmd.transaction(change, value_from_callable=True) == "value"
     assert shard.blocks == ["enter", "exit", "enter", "exit"]
+
+
+def test_transactions_that_read_first(shard):
+    def increment(pipeline):
+        value = int(pipeline.get("a") or 0)
+        pipeline.multi()
+        pipeline.set("a", value + 1)
+
+    for _ in range(2):
+        assert cmd.transaction(increment, "a", "b") == [True]
+    assert cmd.get("a") == "2"
+    assert shard.blocks == ["enter", "exit"] * 2
+
+    with cmd.pipeline() as pipeline:
+        assert pipeline.watch("a") and pipeline.watch("b")
+        assert shard.blocks[4:] == ["enter"]
+        assert pipeline.get("a") == "2"
+        assert pipeline.unwatch()
+        assert shard.blocks[4:] == ["enter", "exit"]
+        pipeline.get("a")
+        pipeline.watch("a")
+    assert shard.blocks[4:] == ["enter", "exit"] * 2
+    cmd.pipeline().watch("a")  # forgotten
+    assert shard.blocks[4:] == ["enter", "exit"] * 3
+    with pytest.raises(ZeroDivisionError):
+        cmd.transaction(lambda pipeline: 1 // 0, "a")
+    assert shard.blocks[4:] == ["enter", "exit"] * 4
+
+
+def test_iterators(shard):
+    for number in range(30):
+        cmd.set("key%d" % number, number)
+        cmd.hset("hash", str(number), number)
+        cmd.sadd("set", number)
+        cmd.zadd("zset", {str(number): number})
+    assert len(set(cmd.scan_iter("key*", count=5))) == 30
+    assert dict(cmd.hscan_iter("hash")) == {str(number): str(number) for number in range(30)}
+    assert set(cmd.sscan_iter("set")) == set(map(str, range(30)))
+    assert dict(cmd.zscan_iter("zset"))["7"] == 7.0
+    cursor, keys = cmd.scan(0, "key*", 5)
+    assert isinstance(cursor, int) and isinstance(keys, list)
+
+
+def test_other_clients_are_the_same_one(shard):
+    assert cmd.client() is cmd
+    assert cmd.set("a", 1)
+    cmd.close()
+    with cmd as same:
+        assert same.get("a") == "1"
+
+
+def test_threads_do_not_wait_for_each_other(shard, monkeypatch):
+    meet = threading.Barrier(4, timeout=10)
+
+    def execute(*words):
+        meet.wait()  # all of them are under way at the same time
+        return "1"
+
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", execute)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(cmd.get("a"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert found == ["1"] * 4
+
+
+def test_redis_py_is_enough():
+    program = (
+        "import sys\n"
+        "for name in ('attr', 'attrs', 'cloudpickle', 'hiredis'):\n"
+        "    sys.modules[name] = None\n"
+        "from redgrease.runtime_client import cmd\n"
+        "import redgrease\n"
+        "assert redgrease.cmd is cmd\n"
+        "try:\n"
+        "    cmd.get('a')\n"
+        "except redgrease.exceptions.NotInServerError:\n"
+        "    print('good')\n"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program]).strip() == b"good"
 
 
 def test_the_client_travels_by_name():

@@ -42,8 +42,9 @@ class Notifications:
         self.hurried = False
         """Whether events are reported at once, rather than after a moment."""
         self._socket: socket.socket | None = None
-        self._sending = threading.Lock()
-        self._marks: dict[bytes, threading.Event] = {}
+        self._reader = hiredis.Reader()
+        self._reading = threading.Lock()
+        self._pong = b""
         self._number = 0
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -61,10 +62,8 @@ class Notifications:
         """
         if self._thread is not None:
             return
-        reader = self._connect()
-        self._thread = threading.Thread(
-            target=self._receive, args=(reader,), name="redgrease-events", daemon=True
-        )
+        self._connect()
+        self._thread = threading.Thread(target=self._receive, name="redgrease-events", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -74,7 +73,7 @@ class Notifications:
 
     # -- the connection -------------------------------------------------------------------------
 
-    def _connect(self) -> Any:
+    def _connect(self) -> None:
         connection = Connection(self._address)
         try:
             self._switch_on(connection)
@@ -92,8 +91,7 @@ class Notifications:
             reader.feed(chunk)
         if isinstance(reply, hiredis.ReplyError):
             _log.warning("events of keys are not available: %s", reply)
-        self._socket = plain
-        return reader
+        self._reader, self._socket = reader, plain
 
     @staticmethod
     def _switch_on(connection: Connection) -> None:
@@ -123,24 +121,21 @@ class Notifications:
             except OSError:
                 pass
             connection.close()
-        for mark in list(self._marks.values()):
-            mark.set()
 
-    def _receive(self, reader: Any) -> None:
+    def _receive(self) -> None:
         """Take in what comes, and connect again whenever the connection breaks."""
         while True:
-            connection = self._socket
             try:
-                if connection is not None:
-                    self._listen(connection, reader)
-            except (OSError, hiredis.ProtocolError):
-                pass
-            self._hang_up()
+                self._listen()
+            except (OSError, ValueError, hiredis.ProtocolError):
+                pass  # ValueError: it was closed meanwhile
+            with self._reading:
+                self._hang_up()
             delay = 0.01
             while not self._closed:
                 time.sleep(delay)
                 try:
-                    reader = self._connect()
+                    self._connect()
                     break
                 except (OSError, Disconnected):
                     delay = min(2 * delay, 0.5)
@@ -149,53 +144,65 @@ class Notifications:
             _log.warning("the connection for events was lost; events meanwhile are lost, too")
             self._regained()
 
-    def _listen(self, connection: socket.socket, reader: Any) -> None:
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        pending = getattr(connection, "pending", lambda: 0)  # bytes that TLS has in store
-        while True:
-            while (message := reader.gets()) is not False:
-                self._take(message)
-            if self.queue and not pending():
-                if self.hurried or not poll.poll(QUIET_SECONDS * 1000):
-                    if self.queue:
-                        self._arrived()
-            chunk = connection.recv(_CHUNK)
-            if not chunk:
-                return
-            reader.feed(chunk)
+    def _listen(self) -> None:
+        """Read what nobody waits for in :meth:`settle`, which reads for itself."""
+        while (connection := self._socket) is not None:
+            _readable(connection, None)
+            if not self.hurried:
+                time.sleep(QUIET_SECONDS)
+            with self._reading:
+                while _readable(connection, 0):
+                    self._read(connection)
+            if self.queue:
+                self._arrived()
+
+    def _read(self, connection: socket.socket) -> None:
+        chunk = connection.recv(_CHUNK)
+        if not chunk:
+            raise ConnectionResetError
+        self._reader.feed(chunk)
+        while (message := self._reader.gets()) is not False:
+            self._take(message)
 
     def _take(self, message: Any) -> None:
         if message[0] == b"pmessage":
             name = message[2].partition(b"__:")[2]
             self.queue.append((name.decode("utf-8", "replace"), message[3]))
         elif message[0] == b"pong":
-            mark = self._marks.get(message[1])
-            if mark is not None:
-                mark.set()
+            self._pong = message[1]
 
     # -- the present ----------------------------------------------------------------------------
 
-    def settle(self, patience: float | None = None) -> None:
+    def settle(self, patience: float) -> None:
         """Wait until the events of everything that Redis has done so far are in the queue.
 
         Args:
-            patience: How long to wait at most, in seconds.
+            patience: How long to wait at most for a sign of Redis, in seconds.
         """
-        connection = self._socket
-        if connection is None or threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread:
             return
-        with self._sending:
-            self._number += 1
-            name = b"%d" % self._number
-            mark = self._marks[name] = threading.Event()
-            try:
-                connection.sendall(hiredis.pack_command((b"PING", name)))
-            except OSError:
-                self._marks.pop(name, None)
+        with self._reading:
+            connection = self._socket
+            if connection is None:
                 return
-        mark.wait(patience)
-        self._marks.pop(name, None)
+            self._number += 1
+            mark = b"%d" % self._number
+            try:
+                connection.sendall(hiredis.pack_command((b"PING", mark)))
+                while self._pong != mark and _readable(connection, patience):
+                    self._read(connection)
+            except (OSError, hiredis.ProtocolError):
+                self._hang_up()  # the other thread notices, and connects again
+
+
+def _readable(connection: socket.socket, seconds: float | None) -> bool:
+    """Wait until there is something to read, or the end; False when the time is up."""
+    pending = getattr(connection, "pending", None)  # bytes that TLS has in store
+    if pending is not None and pending():
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _has_all(flags: str) -> bool:

@@ -70,6 +70,7 @@ class Pool:
                 local.working = True
                 self._idle -= 1
                 self._busy += 1
+                self._wake()  # for jobs that came while this thread was being started
                 self._condition.release()
                 try:
                     job()

@@ -171,6 +171,8 @@ class StreamRegistration(Registration):
         with self._lock:
             stream = self._stream(key)
             stream.pending = True
+            if stream.state is State.WAITING:
+                stream.state = State.IDLE  # Redis is there again, as it seems
             if self._size == 1:
                 stream.old = True  # if there are none, reading will tell
             else:
@@ -205,6 +207,7 @@ class StreamRegistration(Registration):
             if not self.active or self.status in (ABORTED, PAUSED):
                 return
             stream = self._stream(event.key)
+            stream.pending |= stream.first  # it may have been gone when it was looked at
             stream.came()
             if self.mode != SYNC or stream.state not in (State.IDLE, State.QUEUED):
                 self._kick(stream)
@@ -450,12 +453,14 @@ class StreamRegistration(Registration):
         with self._lock:
             stream.state, stream.pending = State.WAITING, True
             delay, stream.delay = stream.delay, _longer(stream.delay)
-        _log.warning("%s goes on with stream %r in %.2f s: %s", self.id, stream.key, delay, why)
+        if delay == MIN_DELAY:  # the first time
+            _log.warning("%s has to wait with stream %r: %s", self.id, stream.key, why)
 
         def go_on() -> None:
             with self._lock:
-                stream.state = State.IDLE
-                self._kick(stream)
+                if stream.state is State.WAITING:
+                    stream.state = State.IDLE
+                    self._kick(stream)
 
         self.engine.scheduler.later(delay, go_on)
 

@@ -58,11 +58,28 @@ def encode(value: Any) -> bytes:
         ) from None
 
 
+def named_encoder(name: str) -> Any:
+    """Make an :func:`encode` of another name."""
+    made = types.FunctionType(encode.__code__, encode.__globals__, name)
+    made.__qualname__ = name
+    return made
+
+
 def log(message: Any, level: str = "notice") -> None:
     """Write anything to the server's log; its own function takes only texts."""
     import redisgears  # type: ignore[import-not-found]
 
-    redisgears.log(str(message), level=str(level))
+    if isinstance(message, (bytes, bytearray)):
+        message = message.decode("utf-8", "backslashreplace")
+    if isinstance(level, int):  # one of Python's
+        names = ((10, "debug"), (20, "verbose"), (30, "notice"))
+        level = next((name for number, name in names if level <= number), "warning")
+    others = {"info": "verbose", "warn": "warning", "error": "warning", "critical": "warning"}
+    level = others.get(str(level).lower(), str(level).lower())
+    if level not in ("debug", "verbose", "notice", "warning"):
+        level = "notice"
+    text = str(message).encode("utf-8", "backslashreplace").decode("utf-8")
+    redisgears.log(text, level=level)
 
 
 def hashtag3() -> str:

@@ -12,7 +12,7 @@ __all__ = ["Modules", "canonical"]
 PLAIN = frozenset(["redgrease.utils", "redgrease.sugar", "redgrease.typing"])
 # Modules of redgrease that have functions which end up in users' chains of steps.
 OPERANDS = PLAIN | frozenset(
-    ["redgrease.operations", "redgrease.gears", "redgrease.reader", "redgrease.func"]
+    ["redgrease.arguments", "redgrease.operations", "redgrease.reader", "redgrease.answering"]
 )
 
 _INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")

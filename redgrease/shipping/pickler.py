@@ -5,6 +5,7 @@ puts words in the place of what servers have themselves.
 """
 
 import collections
+import copy
 import dis
 import enum
 import functools
@@ -19,6 +20,7 @@ from cloudpickle import cloudpickle as core
 from cloudpickle import cloudpickle_fast as fast
 
 from redgrease import runtime
+from redgrease.func import ClosedCommand, Command
 from redgrease.shipping import loader
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules
 
@@ -218,6 +220,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._typevar(obj)
         if kind in _OTHERS:
             return _OTHERS[kind](obj)
+        if kind in (Command, ClosedCommand):
+            return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
             self.plain = False
         return NotImplemented

@@ -239,7 +239,7 @@ GB('PythonReader').map(f).flatmap(lambda x: [x, x]).filter(lambda x: True).count
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0001)
     try:
-        for number in range(60):
+        for number in range(100):
             ident = worker.call("RG.PYEXECUTE", script, "UNBLOCKING")
             threading.Event().wait(number * 0.00005)
             assert worker.call("RG.ABORTEXECUTION", ident) == "OK"

@@ -1,7 +1,5 @@
 """Executions: states, results, limits, abort."""
 
-import pytest
-
 pytest_plugins = ["worker_fixtures"]
 
 WAIT = """
@@ -41,56 +39,6 @@ def test_the_life_of_an_execution(worker, redis):
     assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"1"], []]
     assert worker.call("RG.DROPEXECUTION", ident) == "OK"
     assert worker.call("RG.GETRESULTS", ident) == "execution plan does not exist"
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["while True: pass", "while True: execute('PING')", "while True: time.sleep(0.001)"],
-)
-def test_a_running_function_is_stopped(worker, redis, body):
-    script = f"import time\ndef f(x):\n    execute('INCR', 'started')\n    {body}\n"
-    script += "GB('ShardsIDReader').map(f).run()"
-    blocked = worker.start("RG.PYEXECUTE", script)
-    started(redis)
-    ((_, ident, *_),) = worker.call("RG.DUMPEXECUTIONS")
-    assert worker.call("RG.ABORTEXECUTION", ident) == "OK"
-    results, (error,) = blocked.get()
-    assert results == []
-    assert b"gears.forcestopped" in error
-    assert worker.run("GB('ShardsIDReader').map(lambda x: execute('PING')).run()") == (
-        [b"PONG"],
-        [],
-    )
-
-
-def test_endless_reading_is_stopped(worker):
-    ident = worker.call("RG.PYEXECUTE", "GB('PythonReader').count().run(lambda: 1)", "UNBLOCKING")
-    assert worker.call("RG.ABORTEXECUTION", ident) == "OK"
-    results, errors = worker.call("RG.GETRESULTS", ident)
-    assert len(errors) <= 1
-
-
-def test_a_long_sleep_is_ended(process_worker, redis):
-    script = "import time\ndef f(x):\n    execute('INCR', 'started')\n    time.sleep(1000)\n"
-    ident = process_worker.call(
-        "RG.PYEXECUTE", script + "GB('ShardsIDReader').map(f).run()", "UNBLOCKING"
-    )
-    started(redis)
-    assert process_worker.call("RG.ABORTEXECUTION", ident) == "OK"
-    results, (error,) = process_worker.call("RG.GETRESULTS", ident)
-    assert b"gears.forcestopped" in error
-    assert process_worker.process.poll() is None
-
-
-STUBBORN = """
-import threading
-def f(x):
-    execute('INCR', 'started')
-    lock = threading.Lock()
-    lock.acquire()
-    lock.acquire()
-GB('ShardsIDReader').map(f).run()
-"""
 
 
 def test_the_list_is_limited(worker):
@@ -146,39 +94,92 @@ def test_results_for_both_protocols(worker):
     assert worker.call("RG.PYEXECUTE", script, flags="3") == [[[2**70, b"\\ud800"]], []]
 
 
-def test_coroutines_and_futures(worker):
-    script = """
-import asyncio, threading
-async def f(x):
-    await asyncio.sleep(0.01)
-    return x + 1
-def g(x):
-    future = gearsFuture()
-    threading.Thread(target=future.continueRun, args=([x, x * 10],)).start()
-    return future
-GB('PythonReader').map(f).flatmap(g).run(lambda: (i for i in range(3)))
+def idents(worker):
+    return [entry[1] for entry in worker.call("RG.DUMPEXECUTIONS")]
+
+
+def test_no_limit(worker):
+    worker.call("RG.CONFIGSET", "MaxExecutions", "0")
+    run = ("RG.PYEXECUTE", "GB('ShardsIDReader').run()", "UNBLOCKING")
+    made = [worker.call(*run) for _ in range(5)]
+    for ident in made:
+        worker.call("RG.GETRESULTSBLOCKING", ident)
+    assert idents(worker) == made
+
+
+def test_what_stays_only_for_a_while_counts(worker):
+    worker.call("RG.CONFIGSET", "MaxExecutions", "2")
+    kept = worker.call("RG.PYEXECUTE", "GB('ShardsIDReader').run()", "UNBLOCKING")
+    worker.call("RG.GETRESULTSBLOCKING", kept)
+    for _ in range(3):
+        assert worker.run("GB('ShardsIDReader').run()") == ([b"1"], [])
+        assert idents(worker) == [kept]
+    inner = "GB('ShardsIDReader').map(lambda x: '1').run()"
+    script = f"async def f(x):\n    return await {inner}\nGB('ShardsIDReader').map(f).run()"
+    assert worker.run(script) == ([b"[['1'], []]"], [])
+    assert idents(worker) == []
+
+
+def test_registrations_keep_their_last_executions(worker, redis):
+    worker.call("RG.CONFIGSET", "MaxExecutionsPerRegistration", "2")
+    for prefix in ("a", "b"):
+        script = f"GB().foreach(lambda r: execute('INCR', 'n')).register('{prefix}*')"
+        assert worker.call("RG.PYEXECUTE", script) == "OK"
+    for name in ("a1", "b1", "a2", "a3", "a4"):
+        redis("SET", name, "1")
+    while int(redis("GET", "n") or 0) < 5 or len(idents(worker)) > 3:
+        pass
+    numbers = sorted(int(ident.partition(b"-")[2]) for ident in idents(worker))
+    statuses = {(entry[3], entry[5]) for entry in worker.call("RG.DUMPEXECUTIONS")}
+    assert len(numbers) == 3
+    assert statuses == {(b"done", 1)}
+    for registration in worker.call("RG.DUMPREGISTRATIONS"):
+        assert worker.call("RG.UNREGISTER", registration[1]) == "OK"
+    assert idents(worker) == []
+
+
+def test_an_execution_within_another_restores_what_it_changes(worker):
+    inner = """
+def f(r):
+    with atomic():
+        execute('INCR', 'n')
+    return [isInAtomicBlock(), r[1]]
+GB('CommandReader').map(f).register(trigger='inner', mode='sync')
 """
-    assert worker.run(script) == ([b"10", b"1", b"20", b"2", b"30", b"3"], [])
-
-
-def test_errors_of_coroutines_are_their_messages(worker):
-    script = "async def f(x):\n    raise ValueError('late')\nGB('ShardsIDReader').map(f).run()"
-    assert worker.run(script) == ([], ["late"])
-
-
-def test_functions_that_wait_do_not_fill_the_pool(worker, redis):
-    script = """
-async def f(x):
-    import asyncio
-    execute('INCR', 'started')
-    while not execute('EXISTS', 'go'):
-        await asyncio.sleep(0.005)
+    assert worker.call("RG.PYEXECUTE", inner) == "OK"
+    outer = """
+def f(x):
+    before = getGearsSession()
+    with atomic():
+        result = execute('RG.TRIGGER', 'inner', 'a')
+        inside = isInAtomicBlock()
+    return [result, inside, isInAtomicBlock(), before is getGearsSession(), execute('GET', 'n')]
 GB('ShardsIDReader').map(f).run()
 """
-    idents = [worker.call("RG.PYEXECUTE", script, "UNBLOCKING") for _ in range(6)]
-    started(redis, 6)
-    assert worker.run("GB('ShardsIDReader').run()") == ([b"1"], [])
-    assert worker.call("RG.ABORTEXECUTION", idents[0]) == "OK"
-    redis("SET", "go", 1)
-    for ident in idents[1:]:
-        assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"None"], []]
+    expected = "[[\"[False, 'a']\"], True, False, True, '1']"
+    assert worker.run(outer) == ([expected.encode()], [])
+    assert len(worker.released) == len(worker.holds) == 1
+
+
+def test_durations(worker, redis):
+    worker.call("RG.CONFIGSET", "ProfileExecutions", "1")
+    script = """
+import time
+def read():
+    time.sleep(0.02)
+    yield 1
+def slow(a, r):
+    time.sleep(0.02)
+    return r
+GB('PythonReader').accumulate(slow).groupby(lambda x: 1, lambda k, a, r: slow(a, r)).run(read)
+"""
+    ident = worker.call("RG.PYEXECUTE", script, "UNBLOCKING")
+    worker.call("RG.GETRESULTSBLOCKING", ident)
+    plan = worker.call("RG.GETEXECUTION", ident)[0][3]
+    fields = dict(zip(plan[::2], plan[1::2]))
+    assert fields[b"read_duration"] >= 20
+    assert fields[b"total_duration"] >= 60
+    durations = {step[1]: step[3] for step in fields[b"steps"]}
+    assert durations[b"accumulate"] >= 20
+    assert durations[b"map"] == 0
+    assert sum(durations.values()) <= fields[b"total_duration"]

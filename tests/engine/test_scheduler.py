@@ -19,16 +19,16 @@ def scheduler():
 
 def test_jobs_are_called_when_they_are_due(scheduler):
     called = queue.Queue()
-    scheduler.later(0.03, lambda: called.put("last"))
-    scheduler.later(0.02, lambda: called.put("second"))
+    scheduler.later(0.6, lambda: called.put("last"))
+    scheduler.later(0.2, lambda: called.put("second"))
     scheduler.later(0, lambda: called.put("first"))
     assert [called.get(timeout=TIMEOUT) for _ in range(3)] == ["first", "second", "last"]
 
 
 def test_cancelled_jobs_are_not(scheduler):
     called = queue.Queue()
-    ticket = scheduler.later(0.01, lambda: called.put("cancelled"))
-    scheduler.later(0.02, lambda: called.put("other"))
+    ticket = scheduler.later(0.05, lambda: called.put("cancelled"))
+    scheduler.later(0.1, lambda: called.put("other"))
     ticket.cancel()
     assert called.get(timeout=TIMEOUT) == "other"
     assert called.empty()
@@ -48,11 +48,11 @@ def test_the_thread_starts_late_and_ends(scheduler):
 
     before = alive()
     other = Scheduler()
-    assert alive() == before
+    assert set(alive()) <= set(before)
     other.later(1000, lambda: None)
     (thread,) = set(alive()) - set(before)
     other.close()
     thread.join(TIMEOUT)
     assert not thread.is_alive()
     other.later(0, lambda: pytest.fail("called after its end"))
-    assert alive() == before
+    assert set(alive()) <= set(before)

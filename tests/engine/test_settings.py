@@ -1,5 +1,7 @@
 """The configuration table."""
 
+import pytest
+
 from redgrease.engine.replies import OK, Error
 from redgrease.engine.settings import SAVED_AS_EXTRA, Settings
 
@@ -51,3 +53,46 @@ def test_unknown_keys_are_the_users():
     settings = Settings()
     assert settings.set(["mine", "x"]) == [SAVED_AS_EXTRA]
     assert settings.get(["mine"]) == ["x"]
+
+
+FIXED = "(error) Config value {} not modifiable at runtime"
+FIXED_OF_THE_PLUGIN = "(error) {} is not configurable at runtime"
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "answer"),
+    [
+        ("MaxExecutions", 1000, OK),
+        ("MaxExecutionsPerRegistration", 100, OK),
+        ("ProfileExecutions", 0, OK),
+        ("ExecutionThreads", 3, FIXED),
+        ("ExecutionMaxIdleTime", 5000, OK),
+        ("SendMsgRetries", 3, OK),
+        ("Plugin", [], FIXED),
+        ("CreateVenv", 0, FIXED_OF_THE_PLUGIN),
+        ("DownloadDeps", 0, FIXED_OF_THE_PLUGIN),
+        ("ForeceDownloadDepsOnEnterprise", 0, FIXED_OF_THE_PLUGIN),
+        ("DependenciesUrl", "", FIXED_OF_THE_PLUGIN),
+        ("DependenciesSha256", "", FIXED_OF_THE_PLUGIN),
+        ("PythonInstallationDir", "/var/opt/redislabs/modules/rg", FIXED_OF_THE_PLUGIN),
+        ("PythonAttemptTraceback", 1, SAVED_AS_EXTRA),
+        ("OverridePythonAllocators", 1, FIXED_OF_THE_PLUGIN),
+        ("PythonInstallReqMaxIdleTime", 30000, SAVED_AS_EXTRA),
+    ],
+)
+def test_every_key(name, default, answer):
+    settings = Settings()
+    assert settings.get([name]) == [default]
+    assert settings.set([name.upper(), "7"]) == [answer.format(name.upper())]
+    changed = answer in (OK, SAVED_AS_EXTRA)
+    assert settings.get([name]) == [7 if changed else default]
+
+
+@pytest.mark.parametrize("value", ["", "x", "1.5", " 1", "1_0", "0x1", "9" * 30, "١"])
+def test_numbers_are_decimal(value):
+    settings = Settings()
+    (answer,) = settings.set(["MaxExecutions", value])
+    assert answer == "(error) Failed setting config value MaxExecutions"
+    assert settings.set(["MaxExecutions", "-1"]) == [OK]
+    with pytest.raises(ValueError):
+        Settings({"ExecutionThreads": value})

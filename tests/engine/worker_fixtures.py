@@ -141,7 +141,10 @@ class Proxy:
             self.holds.append(frame[1])
             self.held.release()
             if self.grant:
-                self.send("HELD", frame[1])
+                try:
+                    self.send("HELD", frame[1])
+                except OSError:  # closed meanwhile
+                    pass
         elif frame[0] == b"RELEASE":
             self.released.append(frame[1])
 

@@ -1,0 +1,355 @@
+"""How functions are registered, and registered again.
+
+Servers from 1.2.2 on have named sessions.  A function that ``replace=`` is given for gets one whose
+name depends only on what the function is called (see :mod:`redgrease.shipping.identity`), and is
+replaced by the server in one step: no event is lost, and an error leaves the old one in place.
+
+Older servers cannot replace anything.  There
+
+- a trigger is freed and taken again by two commands that are sent in one go; the new function has
+  already been found sound, since the server only complains of a taken trigger after it has loaded
+  the function, so between the two commands, for less than a millisecond, there is no such trigger;
+- for other readers the new function is registered first, and then the old one is removed: an
+  event in between is handled by both.
+"""
+
+import re
+import secrets
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from redis import exceptions as redis_errors
+
+from redgrease import data
+from redgrease.administration import Administration
+from redgrease.commands import TABLE, words_of
+from redgrease.exceptions import (
+    DuplicateTriggerError,
+    RegistrationNotFoundError,
+    SessionError,
+)
+from redgrease.privatedata import read_signature, signed
+from redgrease.registered import RegisteredFunction
+from redgrease.registrations import Registrations
+from redgrease.results import ExecutionResult
+from redgrease.submission import Submission
+
+__all__ = ["Registering"]
+
+Options = Dict[str, Any]
+Prepare = Callable[..., Submission]
+
+# The first version that has named sessions.
+_SESSIONS = (1, 2, 2)
+# The names of sessions that nobody has named.
+_RANDOM = re.compile(r"[0-9a-f]{40}")
+
+
+class Registering(Registrations, Administration):
+    """Registers functions, also in the place of others."""
+
+    def _has_sessions(self) -> bool:
+        try:
+            version = self.gears_version()
+        except redis_errors.ResponseError:  # not everybody may ask for the modules
+            return False
+        return version is not None and version >= _SESSIONS
+
+    def _register(
+        self,
+        prepare: Prepare,
+        submission: Submission,
+        options: Options,
+        replace: Optional[bool],
+        timeout: Optional[float],
+    ) -> RegisteredFunction:
+        """Register a function.
+
+        Args:
+            prepare: Makes a submission, with a description of the registration if one is given.
+            submission: What it makes without.
+            options: The options of ``RG.PYEXECUTE``.
+            replace: What to do if it is registered already.
+            timeout: How many seconds to wait for replies.
+
+        Returns:
+            The function as it is registered.
+        """
+        if self._has_sessions():
+            attempt: _Attempt = _InSession(self, submission, options, replace, timeout)
+        else:
+            identity = submission.identity
+            if replace is not None and identity.desc is None:
+                # There is no other place for the name.
+                submission = prepare(desc=signed(identity.session, identity.fingerprint))
+            attempt = _WithoutSession(self, submission, options, replace, timeout)
+        return attempt.register()
+
+    def _send_script(
+        self, submission: Submission, options: Options, timeout: Optional[float]
+    ) -> ExecutionResult[Any]:
+        row = TABLE["RG.PYEXECUTE"]
+        words = words_of(row, submission.script, **options)
+        result: ExecutionResult[Any] = self._caller.call(
+            row, words, timeout, record=submission.decode
+        )
+        return result
+
+    def _replace_at_once(
+        self,
+        old: data.Registration,
+        submission: Submission,
+        options: Options,
+        timeout: Optional[float],
+    ) -> None:
+        """Remove a registration and register a function, by two commands sent in one go."""
+        rows = [TABLE["RG.UNREGISTER"], TABLE["RG.PYEXECUTE"]]
+        commands = [words_of(rows[0], old.id), words_of(rows[1], submission.script, **options)]
+        removed, registered = self._caller.together(rows, commands, timeout, submission.decode)
+        if isinstance(registered, Exception):
+            if isinstance(removed, Exception) and not isinstance(
+                removed, RegistrationNotFoundError
+            ):
+                raise removed
+            raise registered
+
+    def _registered(
+        self, submission: Submission, session: Optional[str] = None, id: Any = None
+    ) -> RegisteredFunction:
+        identity, pickles = submission.identity, submission.decode is not None
+        value: Any = True
+        if submission.trigger is not None:
+            value = self._trigger_function(submission.trigger, pickles)
+        elif pickles:
+            self._memory.note(self._memory.encoders, identity.encoder)
+        return RegisteredFunction(value, self, identity, session, id)
+
+
+class _Attempt:
+    """One function that is to be registered."""
+
+    def __init__(
+        self,
+        gears: Registering,
+        submission: Submission,
+        options: Options,
+        replace: Optional[bool],
+        timeout: Optional[float],
+    ) -> None:
+        self.gears = gears
+        self.submission = submission
+        self.identity = submission.identity
+        self.options = options
+        self.replace = replace
+        self.timeout = timeout
+
+    def register(self) -> RegisteredFunction:
+        """Register the function."""
+        raise NotImplementedError
+
+    def send(self, **changes: Any) -> None:
+        options = dict(self.options, **changes)
+        self.gears._send_script(self.submission, options, self.timeout)
+
+    @staticmethod
+    def differs(what: str) -> DuplicateTriggerError:
+        """The error for a function that is registered already, and is another one."""
+        return DuplicateTriggerError(
+            f"another function is registered for {what}; replace=True would replace it"
+        )
+
+    def holders(self) -> List[data.Registration]:
+        """What has the trigger."""
+        if self.submission.trigger is None:
+            return []
+        return self.gears.dumpregistrations(trigger=self.submission.trigger)
+
+
+class _InSession(_Attempt):
+    """On servers that have named sessions."""
+
+    def register(self) -> RegisteredFunction:
+        identity, options = self.identity, self.options
+        if options.get("id") is None:
+            # Also a name that nobody else uses, to find the registration again.
+            name = secrets.token_hex(20) if self.replace is None else identity.session
+            options["id"] = name
+        options["description"] = signed(options.get("description"), identity.fingerprint)
+        name = options["id"]
+        try:
+            if self.replace:
+                self._replace()
+            else:
+                strays = self._strays() if self.replace is False else []
+                if strays:
+                    return self.gears._registered(self.submission, self._same(strays[0]))
+                self.send()
+        except (DuplicateTriggerError, SessionError) as error:
+            if self.replace is not False:
+                raise
+            name = self._accepted(error)
+        return self.gears._registered(self.submission, name)
+
+    def _accepted(self, error: Exception) -> str:
+        """The session of the function that is registered already, if it is the same."""
+        if isinstance(error, SessionError):
+            session = self._session(self.options["id"])
+            what = f"the session {self.options['id']!r}"
+        else:
+            what = f"the trigger {self.submission.trigger!r}"
+            session = next((found for found, _ in self._sessions_with_trigger()), None)
+        if session is None:
+            raise error
+        if session.fingerprint != self.identity.fingerprint:
+            raise self.differs(what) from error
+        return session.ID
+
+    def _same(self, stray: data.Session) -> str:
+        if stray.fingerprint != self.identity.fingerprint:
+            raise self.differs(f"{self.identity.reader} {self.identity.prefix!r}")
+        return stray.ID
+
+    def _session(self, name: str) -> Optional[data.Session]:
+        try:
+            found = self.gears.pydumpsessions(name)
+        except SessionError:
+            return None
+        return found[0] if found else None
+
+    def _sessions_with_trigger(self) -> List[Tuple[data.Session, data.Registration]]:
+        holders = {registration.id: registration for registration in self.holders()}
+        if not holders:
+            return []
+        return [
+            (session, holders[id])
+            for session in self.gears.pydumpsessions()
+            for id in session.registrations
+            if id in holders
+        ]
+
+    # -- replacing
+
+    def _replace(self) -> None:
+        if self.options.get("replace_with") is not None:
+            self.send()
+            return
+        strays = self._strays()  # none of the same name: that would have been the one to replace
+        if strays:
+            self.send(replace_with=strays[0].ID)
+            for session in strays[1:]:
+                self._remove(session.registrations[0])
+            return
+        try:
+            self.send(upgrade=True)
+        except DuplicateTriggerError as error:
+            self._take_trigger(error)
+
+    def _strays(self) -> List[data.Session]:
+        """Sessions with nothing but this function, registered without a name of its own."""
+        if self.submission.trigger is not None:
+            return []  # the server will tell
+        sessions = self.gears.pydumpsessions(verbose=True)
+        if any(self.options["id"] == session.ID for session in sessions):
+            return []
+        return [session for session in sessions if self._is_stray(session)]
+
+    def _is_stray(self, session: data.Session) -> bool:
+        identity = self.identity
+        if not _RANDOM.fullmatch(session.ID) or len(session.registrations) != 1:
+            return False
+        if session.fingerprint == identity.fingerprint:
+            return True
+        registration = session.registrations[0]
+        arguments = registration.RegistrationData.args
+        return (
+            identity.desc is not None
+            and registration.desc == identity.desc
+            and registration.reader == identity.reader
+            and arguments.get("regex", arguments.get("stream")) == identity.prefix
+        )
+
+    def _remove(self, registration: data.Registration) -> None:
+        try:
+            self.gears.unregister(registration)
+        except RegistrationNotFoundError:  # somebody else was quicker
+            pass
+
+    def _take_trigger(self, error: DuplicateTriggerError) -> None:
+        """Take the trigger from a session of another name."""
+        found = self._sessions_with_trigger()
+        if not found:
+            raise error
+        session, registration = found[0]
+        if len(session.registrations) == 1 and self._session(self.options["id"]) is None:
+            self.send(replace_with=session.ID)
+            return
+        # The session has more than that, which is to stay.
+        options = dict(self.options, upgrade=True)
+        self.gears._replace_at_once(registration, self.submission, options, self.timeout)
+
+
+class _WithoutSession(_Attempt):
+    """On servers that have no named sessions."""
+
+    def register(self) -> RegisteredFunction:
+        if self.submission.trigger is not None:
+            return self._register_trigger(self.submission.trigger)
+        before = self._alike()
+        named = [] if self.replace is None else self._named(before)
+        if self.replace is False and named:
+            if self._found_in(named[0]) not in (None, self.identity.fingerprint):
+                raise self.differs(f"{self.identity.reader} {self.identity.prefix!r}")
+            return self.gears._registered(self.submission, id=named[0].id)
+        self.send()
+        old = {registration.id for registration in before}
+        new = [
+            registration.id
+            for registration in self._alike()
+            if registration.id not in old
+            and registration.RegistrationData.mode == self.identity.mode
+        ]
+        for registration in named:
+            try:
+                self.gears.unregister(registration)
+            except RegistrationNotFoundError:  # somebody else was quicker
+                pass
+        return self.gears._registered(self.submission, id=new[0] if len(new) == 1 else None)
+
+    def _register_trigger(self, trigger: str) -> RegisteredFunction:
+        try:
+            self.send()
+        except DuplicateTriggerError as error:
+            if self.replace is None:
+                raise
+            holders = self.holders()
+            if not holders and self.replace:
+                raise
+            if self.replace:
+                self.gears._replace_at_once(holders[0], self.submission, self.options, self.timeout)
+            elif holders and self._found_in(holders[0]) not in (None, self.identity.fingerprint):
+                raise self.differs(f"the trigger {trigger!r}") from error
+        return self.gears._registered(self.submission)
+
+    def _alike(self) -> List[data.Registration]:
+        """All registrations of the same reader for the same keys."""
+        identity = self.identity
+        return [
+            registration
+            for registration in self.gears.dumpregistrations(reader=identity.reader)
+            for arguments in [registration.RegistrationData.args]
+            if arguments.get("regex", arguments.get("stream")) in (identity.prefix, None)
+        ]
+
+    def _named(self, registrations: List[data.Registration]) -> List[data.Registration]:
+        """Those which are called like the function."""
+        name = self.identity.session if self.identity.desc is None else self.identity.desc
+        return [
+            registration
+            for registration in registrations
+            if read_signature(registration.desc)[0] == name
+        ]
+
+    @staticmethod
+    def _found_in(registration: data.Registration) -> Optional[str]:
+        """The digest of a registered function, if it is known."""
+        fingerprint: Optional[str] = read_signature(registration.desc)[1]
+        return fingerprint
