@@ -100,14 +100,6 @@ def test_defaults_of_keywords_are_kept_for_old_servers():
     assert called(words("a")) == b"(5, (1,))"
 
 
-def test_a_function_that_calls_itself_finds_itself():
-    scope = {"__name__": "elsewhere"}
-    exec("def factorial(n):\n    return 1 if n < 2 else n * factorial(n - 1)", scope)
-    factorial = scope.pop("factorial")
-    called = server_side(factorial, {})
-    assert called(words(MARK, '0:[[5], {"d": []}]')).endswith(loader.encode(120))
-
-
 class TestCoroutines:
     async def later(self, text):
         await asyncio.sleep(0)

@@ -3,6 +3,8 @@
 import copy
 import inspect
 import pickle
+import sys
+import types
 import uuid
 
 import pytest
@@ -31,9 +33,10 @@ class Server:
         step = function.input_function.operation
         self.functions[settings.get("trigger", settings.get("hook"))] = step.args[0]
 
-    def trigger(self, name, *args, unpickle=None):
+    def send(self, command, name, *args, record):
+        assert command == "RG.TRIGGER"
         self.triggered.append((name, args))
-        return self.functions[name]([name, *args])
+        return types.SimpleNamespace(value=record(self.functions[name]([name, *args])))
 
     def execute_command(self, *words):
         return words
@@ -52,7 +55,8 @@ def test_without_a_client_it_is_a_closed_function():
     assert made.requirements == {"numpy"}
     assert made.__wrapped__ is double and made.__doc__ == "Twice as much."
     assert repr(made) == "CommandReader().apply(double).register(mode='sync', trigger='double')"
-    assert not callable(made)
+    with pytest.raises(TypeError, match=r"double\(\) is on no server yet: double.on\(client\)"):
+        made(5)
 
 
 def test_a_closed_function_goes_to_any_number_of_servers():
@@ -120,6 +124,7 @@ def test_all_kinds_of_parameters():
     assert everything(1) == (1, (), 1, {})
     assert everything(1, 2, 3, key=4, other=5) == (1, (2, 3), 4, {"other": 5})
     assert everything(first=1, rest=2) == (1, (), 1, {"rest": 2})
+    assert everything(1, self=2) == (1, (), 1, {"self": 2})
 
 
 def test_functions_written_in_c_can_be_decorated():
@@ -281,3 +286,81 @@ def test_what_travels_needs_nothing():
     assert called(["visible", "a"]) == b"a"
     call = Call({}, ((1, 2),), {})
     assert call.value(called(["visible", *call.words])) == (1, 2)
+
+
+def shipped(made):
+    """What a server calls for a decorated function."""
+    from redgrease.shipping import loader, pickler
+
+    pickled = pickler.dumps(made.input_function.operation.args)
+    (called,) = loader.Unpickler(pickled.data, {}).load()
+    return called
+
+
+class ShippingServer(Server):
+    """Ships functions at the moment in which they are registered."""
+
+    def pyexecute(self, function, **kwargs):
+        super().pyexecute(function, **kwargs)
+        self.functions[function.operation.kwargs["trigger"]] = shipped(function)
+
+
+def test_a_function_may_call_itself_and_be_defined_again():
+    server = ShippingServer()
+    scope = {"__name__": "__main__", "redgrease": redgrease, "server": server}
+    for number in (1, 2):
+        exec(
+            "@redgrease.command(on=server)\n"
+            f"def down(n):\n    return n if n < 1 else down(n - 1) + {number}",
+            scope,
+        )
+        assert scope["down"](3) == 3 * number and len(server.triggered) == number
+
+    @redgrease.command(on=server)
+    def inner(n):
+        return 1 if n < 2 else n * inner(n - 1)
+
+    assert inner(5) == 120
+
+
+def test_names_are_as_before_after_an_error():
+    class Refusing(Server):
+        def pyexecute(self, function, **kwargs):
+            raise RuntimeError("no")
+
+    scope = {"__name__": "__main__", "redgrease": redgrease, "server": Refusing()}
+    with pytest.raises(RuntimeError):
+        exec("@redgrease.command(on=server)\ndef f():\n    f()", scope)
+    assert "f" not in scope
+
+
+@pytest.mark.skipif(sys.version_info < (3, 7), reason="the server is written for Python 3.7")
+def test_on_a_server_without_named_sessions():
+    redis = pytest.importorskip("redis")
+    from support.old_gears import OldGears
+
+    server = OldGears()
+
+    def trigger(words):
+        name, *args = (word.decode() for word in words[1:])
+        for steps in server.registered.values():
+            if steps[-1][2]["trigger"] == name:
+                return [step[1][0]([name, *args]) for step in steps[1:-1]]
+        raise AssertionError(name)
+
+    server.on("RG.TRIGGER", trigger)
+    with server:
+        client = redis.Redis(port=server.port)
+
+        def made(replace, number):
+            return redgrease.command("t", on=client, replace=replace)(lambda x: [x, number])
+
+        first = made(None, 1)
+        assert first(2.5) == [2.5, 1]
+        with pytest.raises(redgrease.exceptions.DuplicateTriggerError):
+            made(None, 2)
+        assert made(True, 2)(None) == [None, 2] and first(0) == [0, 2]
+        with pytest.raises(redgrease.exceptions.DuplicateTriggerError):
+            made(False, 3)
+        assert made(False, 2)("x") == ["x", 2]
+        client.close()

@@ -161,7 +161,6 @@ class Engine:
             return
         nap = context.execution.nap
         if nap.acquire(True, min(seconds, threading.TIMEOUT_MAX)):
-            nap.release()
             check()
 
     def in_server(self) -> bool:

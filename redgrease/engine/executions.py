@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ class Plan:
     session: Session
     reader: Reader
     steps: tuple[Step, ...]
+    _pipelines: dict[bool, Pipeline] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def counted(self) -> bool:
@@ -55,7 +56,12 @@ class Plan:
             profile: Whether to measure the steps.
             read: Whether the records come from the reader.
         """
-        return Pipeline(self.steps, read and self.counted, profile)
+        counted = read and self.counted
+        if profile:
+            return Pipeline(self.steps, counted, profile)
+        if counted not in self._pipelines:  # an event's function is run again and again
+            self._pipelines[counted] = Pipeline(self.steps, counted)
+        return self._pipelines[counted]
 
 
 class Execution:
@@ -154,7 +160,7 @@ class Execution:
                 guard.clear()
         except Aborted:
             guard.depth = 1
-        except Exception as error:
+        except BaseException as error:
             guard.depth = 1
             self._note_end(error)
         self.maker.forget()
@@ -164,7 +170,8 @@ class Execution:
 
     def _open(self) -> Iterable[Any]:
         if self._records is not None:
-            return self._records()
+            give, self._records = self._records, None  # they are not kept longer than needed
+            return give()
         reader = self.plan.reader
         records = reader.open(self._engine.keyspace, self, self.plan.counted)
         return self._timed(records) if self._profile and not reader.timed else records
@@ -182,7 +189,7 @@ class Execution:
                 self.read_seconds += perf_counter() - started
             yield record
 
-    def _note_end(self, error: Exception) -> None:
+    def _note_end(self, error: BaseException) -> None:
         """Note an error that came from between the steps; an abort is noted once."""
         if not (self.aborting and self.errors):
             self.errors.append(self._text(error))
@@ -190,9 +197,11 @@ class Execution:
     def _text(self, error: BaseException, frameless: bool = False) -> str:
         return error_text(error, bool(self._engine.settings["PythonAttemptTraceback"]), frameless)
 
-    def fail(self, error: Exception, builtin_lines: frozenset[int]) -> None:
+    def fail(self, error: BaseException, builtin_lines: frozenset[int]) -> None:
         """Note the error of a record, see :class:`pipeline.Run`."""
         with Shield():
+            if type(error) is Aborted:
+                raise error
             trace = error.__traceback__
             while trace is not None and trace.tb_frame.f_code.co_filename != PIPELINE_FILE:
                 trace = trace.tb_next
@@ -281,8 +290,10 @@ class Execution:
         while running._inner is not None:
             running = running._inner
             running.aborting = True
-        if running.nap.locked():
+        try:
             running.nap.release()
+        except RuntimeError:
+            pass  # nobody has slept since the last time
         for pending in list(running.pending):
             pending.ring()
         if running._guard is not None:
@@ -291,8 +302,9 @@ class Execution:
 
     def abandon(self) -> None:
         """Answer for it although its function still resists."""
-        self.errors.append(self._text(GearsForceStopped("the function resisted the abort")))
-        self._finish("done", [])
+        if not self.done:
+            self.errors.append(self._text(GearsForceStopped("the function resisted the abort")))
+            self._finish("done", [])
 
     # -- description ----------------------------------------------------------------------------
 

@@ -114,7 +114,11 @@ class Futures:
                 error = raised
 
     def start(
-        self, coroutine: Coroutine[Any, Any, Any], context: Context, delay: float = 0
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Context,
+        delay: float = 0,
+        then: Callable[[Any, str | None], object] | None = None,
     ) -> Pending:
         """Run a coroutine on the loop, within a context.
 
@@ -122,6 +126,7 @@ class Futures:
             coroutine: The coroutine.
             context: The context.
             delay: Seconds before it begins.
+            then: Gets its result, and its error if it is one.
         """
         loop, pending = self.loop, Pending()
         pending.coroutine = True
@@ -135,6 +140,8 @@ class Futures:
             except BaseException as raised:
                 error = _message(raised)
             pending.settle(value, error)
+            if then is not None:
+                then(value, error)
 
         def ended(_: object) -> None:
             coroutine.close()  # a task that is cancelled early does not even begin
@@ -243,18 +250,6 @@ class Futures:
     def set_exception(self, future: asyncio.Future[Any], error: BaseException) -> None:
         """``setFutureException(future, error)``, from any thread."""
         self.loop.call_soon_threadsafe(_unless_done, future, future.set_exception, error)
-
-    def run_coroutine(
-        self, coroutine: Coroutine[Any, Any, Any], delay: float, context: Context
-    ) -> Future[Any]:
-        """``runCoroutine(coroutine, delay=0)``."""
-
-        async def delayed() -> Any:
-            if delay:
-                await asyncio.sleep(delay)
-            return await self._guided(coroutine, context)
-
-        return asyncio.run_coroutine_threadsafe(delayed(), self.loop)
 
 
 def _cancel(pending: Pending) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WINDOW = 1000
 """How many results may be to come in one step."""
 _NONE: frozenset[int] = frozenset()
-Waiting = deque[tuple[Any, Any, "Exception | None"]]
+Waiting = deque[tuple[Any, Any, "BaseException | None"]]
 
 
 class Late:
@@ -109,7 +109,7 @@ class Late:
             if error is None and type(result) is Pending:
                 try:
                     result = run.wait(result)
-                except Exception as raised:
+                except BaseException as raised:
                     error = raised
             if error is not None:
                 run.fail(error, _NONE)
@@ -120,16 +120,17 @@ class Late:
             elif kind == "foreach" or result:
                 yield record
 
-    def _called(self, at: int, record: Any, run: Run) -> tuple[Any, Any, Exception | None]:
+    def _called(self, at: int, record: Any, run: Run) -> tuple[Any, Any, BaseException | None]:
         """A record, what its step makes of it, and the error if it fails."""
         number, step = self._steps[at]
-        result, error = None, None
+        result: Any = None
+        error: BaseException | None = None
         started = perf_counter()
         try:
             result = step.callbacks[0](record)
             if type(result) in PENDING:
                 result = run.adopt(result)
-        except Exception as raised:
+        except BaseException as raised:
             error = raised
         if self._spent is not None:
             self._spent[number] += perf_counter() - started
@@ -151,7 +152,7 @@ def _reading(records: Iterable[Any], run: Run) -> Iterator[Any]:
             record = next(iterator)
         except StopIteration:
             return
-        except Exception as error:
+        except BaseException as error:
             run.fail(error, _NONE)
             return
         yield record
@@ -161,7 +162,7 @@ def _each(stream: Iterable[Any], run: Run, function: Callable[[Any], Any]) -> It
     for record in stream:
         try:
             result = function(record)
-        except Exception as error:
+        except BaseException as error:
             run.fail(error, _NONE)
         else:
             yield result

@@ -23,7 +23,7 @@ from .connection import text_or_bytes
 from .context import Context, Shield, current, set_current
 from .errors import GearsError, GearsFlatError, GearsForceStopped
 from .keyspace import argument
-from .pending import GearsFuture
+from .pending import GearsFuture, supplier
 
 if TYPE_CHECKING:
     from .core import Engine
@@ -234,11 +234,8 @@ class Native:
     def run_coroutine(self, coroutine: Any, f: Any = None, delay: float = 0, s: Any = None) -> None:
         """Run a coroutine on the event loop; ``f`` gets its result or error."""
         session = s if s is not None else self.get_session()
-        result = self._engine.futures.run_coroutine(
-            coroutine, delay, Context(session, coroutine=True)
-        )
-        if f is not None:
-            result.add_done_callback(lambda ended: _continue(f, ended))
+        then = supplier(f) if f is not None else None
+        self._engine.futures.start(coroutine, Context(session, coroutine=True), delay, then)
 
     # -- the modules ----------------------------------------------------------------------------
 
@@ -371,14 +368,6 @@ _SCRIPT_NAMES = frozenset(
         "runCoroutine",
     }
 )
-
-
-def _continue(future: GearsFuture, ended: Future[Any]) -> None:
-    error = ended.exception()
-    if error is not None:
-        future.continueFailed(str(error))
-    else:
-        future.continueRun(ended.result())
 
 
 def profile_info(profile: Any, order: str = "tottime") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -122,12 +123,30 @@ class GearsFuture:
         # Another thread may well be faster than the step's return; that is no error here.
         if not self._returned and threading.get_ident() == self._thread:
             raise GearsError(NOT_RETURNED)
-        if not self._pending.settle(value, error):
+        if not self.supply(value, error):
             raise GearsError(TWICE)
+
+    def supply(self, value: Any, error: str | None = None) -> bool:
+        """Go on, from wherever; returns whether it was not used before."""
+        return self._pending.settle(value, error)
 
     def __del__(self) -> None:
         if self._returned:
             self._pending.settle(None, LOST)
+
+
+def supplier(future: Any) -> Callable[[Any, str | None], object]:
+    """What hands a result to a future: called with its value, and its error if it is one."""
+    if isinstance(future, GearsFuture):
+        return future.supply
+
+    def supply(value: Any, error: str | None) -> None:
+        if error is not None:
+            future.continueFailed(error)
+        else:
+            future.continueRun(value)
+
+    return supply
 
 
 class Maker:

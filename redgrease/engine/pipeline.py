@@ -41,8 +41,8 @@ class Run(Protocol):
     errors: list[str]
     maker: Maker
 
-    def fail(self, error: Exception, builtin_lines: frozenset[int]) -> None:
-        """Note the error of a record; raises Aborted if the execution shall end."""
+    def fail(self, error: BaseException, builtin_lines: frozenset[int]) -> None:
+        """Note the error of a record; raises Aborted if the execution shall end, or has to."""
 
     def adopt(self, result: Any) -> Any:
         """Take a callback's result that is not there yet; returns what to wait for."""
@@ -150,7 +150,7 @@ def _compiled(source: str) -> CodeType:
     return compile(source, PIPELINE_FILE, "exec")
 
 
-_EXCEPT = ("except Exception as error:", "    run.fail(error, BUILTIN)")
+_EXCEPT = ("except BaseException as error:", "    run.fail(error, BUILTIN)")
 
 
 class _Writer:

@@ -80,14 +80,17 @@ class Pool:
                     self._condition.acquire()
                     local.working = False
                     if local.lane is not None:
-                        local.lane.leave()
+                        following = local.lane.next()
+                        if following is not None:
+                            self._jobs.append((following, local.lane))
                         local.lane = None
                     self._busy -= 1
                     if me in self._lost:  # it has come back after all
                         self._lost.discard(me)
                         self._size -= 1
                     self._idle += 1
-                    self._wake()
+                    if len(self._jobs) > 1:  # this thread takes one itself
+                        self._wake()
 
     @contextmanager
     def replaced(self) -> Iterator[None]:
@@ -153,13 +156,16 @@ class Lane:
         self._pool.submit(job, self)
 
     def leave(self) -> None:
-        """The job under way has ended, or begins to wait: the next one may run."""
+        """The job under way begins to wait: the next one may run."""
+        job = self.next()
+        if job is not None:
+            self._pool.submit(job, self)
+
+    def next(self) -> Job | None:
+        """The job after the one under way, which has ended."""
         with self._lock:
             self._running = bool(self._jobs)
-            if not self._running:
-                return
-            job = self._jobs.popleft()
-        self._pool.submit(job, self)
+            return self._jobs.popleft() if self._jobs else None
 
 
 class _Work(threading.local):

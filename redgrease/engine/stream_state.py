@@ -62,6 +62,8 @@ class Stream:
         pending: Whether there may be entries that were delivered but not acknowledged.
         old: Whether there may be entries for which no event will come.
         look: Whether to find out about that.
+        looking: Whether that has been arranged for.
+        suspected: How many had come when it seemed that there are some.
         arrivals: When the entries came which have not been read yet, as far as events tell.
         arrived: How many have come so far.
         done: IDs that still have to be acknowledged.
@@ -75,6 +77,8 @@ class Stream:
     pending: bool = True
     old: bool = False
     look: bool = False
+    looking: bool = False
+    suspected: int = -1
     arrivals: deque[float] = field(default_factory=deque)
     arrived: int = 0
     done: list[bytes] = field(default_factory=list)

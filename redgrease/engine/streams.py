@@ -29,7 +29,7 @@ ADDING = frozenset({"XADD", "EVAL", "EVALSHA", "FCALL"})
 ROUNDS = 64
 """Batches of one stream that are processed in a row before the thread is given up."""
 LOOK_AGAIN = 0.05
-"""Seconds that events may take; entries without one after that are old."""
+"""Seconds that events may take; entries without one after twice that are old."""
 MAX_DELAY = 2.0
 """Seconds before Redis is asked again after it could not be reached, at most."""
 _LOST = (
@@ -184,15 +184,19 @@ class StreamRegistration(Registration):
         if stream is None:
             stream = self._streams[key] = Stream(key)
             if self._size > 1:
-                self._look_later(stream)
+                self._look_later(stream)  # it may have been filled in another way than by XADD
         return stream
 
     def _look_later(self, stream: Stream) -> None:
-        """Find out whether there are more entries than events, which may be on their way."""
+        """Look in a while, when the events of what is there now should have come."""
+
+        if stream.looking:
+            return
+        stream.looking = True
 
         def look() -> None:
             with self._lock:
-                stream.look = True
+                stream.looking, stream.look = False, True
                 self._kick(stream)
 
         self.engine.scheduler.later(LOOK_AGAIN, look)
@@ -312,7 +316,7 @@ class StreamRegistration(Registration):
 
     def _read(self, stream: Stream) -> Batch | None:
         """The next batch, if it is time for one: what is pending, else what is new."""
-        key = stream.key
+        key, arrived = stream.key, stream.arrived
         try:
             if stream.done:
                 self._group.send(self._group.acknowledgement(key, stream.done, self._trim))
@@ -324,10 +328,7 @@ class StreamRegistration(Registration):
                 if found or first:
                     return Batch(found, fresh=False)
             if stream.look:
-                stream.look = False
-                known = len(stream.arrivals)
-                if self._group.waiting(key, known + 1) > known:
-                    stream.old = True
+                self._look(stream)
             with self._lock:
                 if not self._due(stream):
                     return None
@@ -336,8 +337,20 @@ class StreamRegistration(Registration):
         except Gone:
             with self._lock:
                 stream.pending = stream.look = False
-                stream.exhausted(stream.arrived)
+                stream.exhausted(arrived)  # what came meanwhile is in another stream of that name
             return None
+
+    def _look(self, stream: Stream) -> None:
+        """Find out whether there are more entries than events; asks twice, for events take time."""
+        stream.look = False
+        known = len(stream.arrivals)
+        if self._group.waiting(stream.key, known + 1) <= known:
+            return
+        if stream.suspected == stream.arrived:
+            stream.old = True
+        else:
+            stream.suspected = stream.arrived
+            self._look_later(stream)
 
     def _left_over(self, stream: Stream) -> list[Entry]:
         """Entries that were delivered, not acknowledged, and that nobody is working on."""

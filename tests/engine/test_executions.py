@@ -1,5 +1,7 @@
 """Executions: states, results, limits, abort."""
 
+import pytest
+
 pytest_plugins = ["worker_fixtures"]
 
 WAIT = """
@@ -58,6 +60,7 @@ def test_an_unfinished_execution_leaves_the_list_when_it_is_done(worker, redis):
     started(redis)
     new = worker.call("RG.PYEXECUTE", "GB('ShardsIDReader').run()", "UNBLOCKING")
     waiting = worker.start("RG.GETRESULTSBLOCKING", old)
+    worker.call("RG.NETWORKTEST")  # it has been taken by now
     redis("SET", "go", 1)
     assert waiting.get() == [[b"1"], []]
     assert [entry[1] for entry in worker.call("RG.DUMPEXECUTIONS")] == [new]
@@ -183,3 +186,33 @@ GB('PythonReader').accumulate(slow).groupby(lambda x: 1, lambda k, a, r: slow(a,
     assert durations[b"accumulate"] >= 20
     assert durations[b"map"] == 0
     assert sum(durations.values()) <= fields[b"total_duration"]
+
+
+@pytest.mark.parametrize("step", ["map(f)", "map(g).map(f)", "accumulate(lambda a, r: f(r))"])
+def test_exits_are_errors_of_their_records(worker, step):
+    script = f"""
+def f(x):
+    if x == 2: raise SystemExit('out')
+    return x
+async def g(x):
+    return x
+GB('PythonReader').{step}.run(lambda: (i for i in range(4)))
+"""
+    results, (error,) = worker.run(script)
+    assert "SystemExit: out" in error
+    assert results[:2] == ([] if "accumulate" in step else [b"0", b"1"])
+
+
+def test_exits_in_coroutines_do_not_end_the_loop(worker):
+    script = """
+async def bad(): raise SystemExit('out')
+def f(x):
+    made = gearsFuture()
+    runCoroutine(bad(), made)
+    return made
+async def g(x): raise SystemExit('gone')
+GB('ShardsIDReader').flatmap(lambda x: [1, 2]).map(lambda x: f(x) if x == 2 else g(x)).run()
+"""
+    assert worker.run(script) == ([], ["out", "gone"])
+    script = "async def g(x): return x\nGB('ShardsIDReader').map(g).run()"
+    assert worker.run(script) == ([b"1"], [])

@@ -17,6 +17,8 @@ class Run:
         self.abort = False
 
     def fail(self, error, builtin_lines):
+        if isinstance(error, Aborted):
+            raise error
         self.errors.append(type(error).__name__)
         if self.abort:
             raise Aborted

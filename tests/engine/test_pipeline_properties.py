@@ -438,7 +438,7 @@ def expected(steps, records, broken=False):
     return reference.run(reading(records, log, broken)), reference.errors, log
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(CHAINS, RECORDS, st.booleans(), st.booleans())
 def test_a_pipeline_does_what_the_rules_say(steps, records, profile, broken):
     results, errors, calls = expected(steps, records, broken)
@@ -449,7 +449,7 @@ def test_a_pipeline_does_what_the_rules_say(steps, records, profile, broken):
     assert log == calls, pipeline.source
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(CHAINS, RECORDS, st.sets(st.integers(0, 6)), st.booleans())
 def test_results_that_come_later_change_nothing(steps, records, late, profile):
     results, errors, calls = expected(steps, records)
@@ -462,7 +462,7 @@ def test_results_that_come_later_change_nothing(steps, records, late, profile):
     assert log == calls, pipeline.source
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(CHAINS, RECORDS, st.sets(st.integers(0, 6)))
 def test_waiting_for_results_keeps_the_order(steps, records, late):
     results, errors, calls = expected(steps, records)

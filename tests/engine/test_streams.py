@@ -1,107 +1,14 @@
 """Functions for entries of streams, in an engine on a real Redis, without a proxy."""
 
-import threading
 import time
 
 import pytest
-from worker_fixtures import Error, parse
 
-from redgrease.engine.connection import Address, Connection
-from redgrease.engine.core import Engine
+pytest_plugins = ["worker_fixtures", "stream_host"]
+pytest.register_assert_rewrite(*pytest_plugins)
 
-pytest_plugins = ["worker_fixtures"]
-
-TIMEOUT = 10
-GROUP, CONSUMER = "__gears_consumer_group__", "__gears_client__"
-LOG = "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'log', r['id']))"
-COUNT = "GB('StreamReader').count().foreach(lambda n: execute('RPUSH', 'log', n))"
-GATED = """
-import time
-def f(r):
-    execute('RPUSH', 'log', r['id'])
-    while not execute('EXISTS', 'go'):
-        time.sleep(0.001)
-GB('StreamReader').foreach(f)"""
-
-
-def eventually(function, expected):
-    """Wait until a function returns what is expected."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        found = function()
-        if found == expected:
-            return
-        assert time.monotonic() < deadline, found
-        time.sleep(0.003)
-
-
-class Host:
-    """An engine in this process, and how to talk to it."""
-
-    def __init__(self, url, directory):
-        self.engine = Engine(url, str(directory))
-        self.engine.install()
-        self.thread = threading.Thread(target=self.engine.scripts.serve)
-        self.thread.start()
-        self.engine.start()
-
-    def call(self, *words):
-        came, answers = threading.Event(), []
-
-        def answer(data):
-            answers.append(parse(data)[0])
-            came.set()
-
-        self.engine.dispatcher.call([word.encode() for word in words], answer)
-        assert came.wait(TIMEOUT)
-        return answers[0]
-
-    def register(self, function, **options):
-        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
-        answer = self.call("RG.PYEXECUTE", f"{function}.register('s*', {given})")
-        assert answer == "OK", answer
-        return self.call("RG.DUMPREGISTRATIONS")[-1][1].decode()
-
-    def statistics(self, position=0):
-        entry = self.call("RG.DUMPREGISTRATIONS")[position]
-        data = entry[7]
-        return {name.decode(): value for name, value in zip(data[::2], data[1::2])}
-
-    def counts(self, position=0):
-        found = self.statistics(position)
-        names = ("numTriggered", "numSuccess", "numFailures", "numAborted")
-        return [found[name] for name in names]
-
-    def close(self):
-        self.engine.scripts.close()
-        self.thread.join(TIMEOUT)
-        self.engine.uninstall()
-
-
-@pytest.fixture
-def host(redis, redis_url, tmp_path):
-    one = Host(redis_url, tmp_path)
-    yield one
-    one.close()
-
-
-def add(redis, *numbers, key="s1"):
-    for number in numbers:
-        assert redis("XADD", key, f"{number}-1", "n", number) == f"{number}-1"
-
-
-def log(redis):
-    return redis("LRANGE", "log", 0, -1)
-
-
-def ids(*numbers):
-    return [f"{number}-1" for number in numbers]
-
-
-def leave_pending(redis, number, key="s1"):
-    """Have entries delivered, as to somebody who died before he acknowledged them."""
-    redis("XGROUP", "CREATE", key, GROUP, "0")
-    redis("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", number, "STREAMS", key, ">")
+from stream_host import COUNT, GATED, GROUP, LOG, Host, add, eventually, ids, leave_pending, log  # noqa: E402
+from worker_fixtures import Error  # noqa: E402
 
 
 class TestEntries:
@@ -249,8 +156,8 @@ class TestPending:
         eventually(lambda: log(redis), ids(1, 1))
         redis("SET", "go", 1)
         eventually(lambda: log(redis), ids(1, 1, 2))
-        first.close()
         second.close()
+        first.close()
 
 
 class TestFailures:
@@ -385,74 +292,6 @@ class TestOthers:
         host.register(COUNT, batch=2)  # sees what the first one has left
         eventually(lambda: redis("XLEN", "s1"), 0)
         assert log(redis) == [*ids(1), "2"]
-
-
-class TestAccidents:
-    """The engine runs on when Redis is not what it was a moment ago."""
-
-    @pytest.mark.parametrize("command", [["FLUSHALL"], ["DEL", "s1"]])
-    def test_streams_that_come_again(self, host, redis, command):
-        host.register(LOG)
-        add(redis, 5)
-        eventually(lambda: log(redis), ids(5))
-        redis(*command)
-        redis("DEL", "log")
-        add(redis, 1, 2)
-        eventually(lambda: log(redis), ids(1, 2))
-
-    def test_another_type_in_its_place(self, host, redis):
-        host.register(LOG)
-        add(redis, 1)
-        eventually(lambda: redis("XLEN", "s1"), 0)
-        redis("DEL", "s1")
-        redis("SET", "s1", "text")
-        add(redis, 1, key="s2")
-        eventually(lambda: len(log(redis)), 2)
-
-    @pytest.mark.parametrize("kind", ["normal", "pubsub"])
-    @pytest.mark.parametrize("mode", ["async", "sync"])
-    def test_lost_connections(self, host, redis, redis_url, kind, mode):
-        """Whatever was under way: everything is processed at least once."""
-        host.register(LOG, mode=mode, batch=3, duration=20)
-        killer = Connection(Address.parse(redis_url))
-        numbers = range(1, 301)
-        for number in numbers:
-            add(redis, number)
-            if number % 40 == 0:
-                clients = killer.call([b"CLIENT", b"LIST", b"TYPE", kind.encode()]).splitlines()
-                mine = {killer.call([b"CLIENT", b"ID"]), redis("CLIENT", "ID")}
-                for client in clients:
-                    ident = int(client.split()[0].partition("=")[2])
-                    if ident not in mine:
-                        killer.call([b"CLIENT", b"KILL", b"ID", b"%d" % ident])
-        eventually(lambda: set(log(redis)) == set(ids(*numbers)), True)
-        eventually(lambda: redis("XLEN", "s1"), 0)
-        killer.close()
-
-    def test_a_function_that_lost_its_connection_is_run_again(self, host, redis):
-        function = """
-def f(r):
-    execute('RPUSH', 'log', r['id'])
-    if execute('LLEN', 'log') == 1:
-        raise gears_error('connection to Redis lost')
-GB('StreamReader').foreach(f)"""
-        host.register("from redgrease.engine.errors import GearsError as gears_error" + function)
-        add(redis, 1, 2)
-        eventually(lambda: log(redis), ids(1, 1, 2))
-
-    def test_redis_may_not_write(self, host, redis):
-        """As when its disk is full, or it has become a replica."""
-        host.register(LOG)
-        add(redis, 1)
-        eventually(lambda: redis("XLEN", "s1"), 0)
-        redis("ACL", "SETUSER", "default", "-xreadgroup")
-        try:
-            add(redis, 2)
-            time.sleep(0.02)
-            assert log(redis) == ids(1)
-        finally:
-            redis("ACL", "SETUSER", "default", "+@all")
-        eventually(lambda: log(redis), ids(1, 2))
 
 
 def test_a_wrong_argument_registers_nothing(host):

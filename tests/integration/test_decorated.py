@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import decimal
 import enum
+import functools
 import sys
 import threading
 
@@ -136,6 +137,21 @@ def test_clients_that_decode(r, gears_server):
             assert same(value) == value and type(same(value)) is type(value)
 
 
+def test_clients_that_decode_differently(r, gears_server):
+    with gears_server.client(decode_responses=True, encoding="latin-1") as decoding:
+        same = redgrease.command("näme of it", on=decoding)(lambda value: value)
+        assert same(["é", b"\xff"]) == ["é", b"\xff"]
+
+
+def test_steps_of_other_functions(r):
+    """There, a decorated function is the plain one."""
+    r.mset({"a": 1, "b": 2})
+    first = redgrease.command("first", on=r)(lambda record: record["key"])
+    second = redgrease.command("second")(lambda key: key.upper())
+    assert sorted(redgrease.KeysReader().map(first).map(second).run(on=r)) == ["A", "B"]
+    assert first.registration.RegistrationData.numTriggered == 0
+
+
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_any_client_of_redis_py_will_do(r, gears_server, protocol):
     with redis.Redis(port=gears_server.port, protocol=protocol) as client:
@@ -210,12 +226,43 @@ def test_functions_call_each_other_and_themselves(r):
 
     assert both(5) == 122
     assert factorial.registration.RegistrationData.numTriggered == 0
+    assert factorial(5) == 120
+
+
+DECORATED = """
+@redgrease.command(on=r, replace={replace})
+def total(numbers):
+    return [total(each) for each in numbers] if isinstance(numbers, list) else numbers + {number}
+"""
+
+
+def test_a_function_that_is_defined_again_calls_its_new_self(r):
     scope = {"__name__": "__main__", "redgrease": redgrease, "r": r}
+    for number in (1, 1, 2):
+        exec(DECORATED.format(replace=True, number=number), scope)
+        assert scope["total"]([0, [1]]) == [number, [1 + number]]
+    before = scope["total"].registration.id
+    exec(DECORATED.format(replace=False, number=2), scope)
+    assert scope["total"].registration.id == before
+    with pytest.raises(DuplicateTriggerError):
+        exec(DECORATED.format(replace=False, number=3), scope)
+    assert scope["total"]([5]) == [7]
+
+
+def test_functions_that_are_wrapped_call_themselves(r):
+    def twice(function):
+        @functools.wraps(function)
+        def wrapper(*args):
+            return 2 * function(*args)
+
+        return wrapper
+
+    scope = {"__name__": "__main__", "redgrease": redgrease, "r": r, "twice": twice}
     exec(
-        "@redgrease.command(on=r)\ndef down(n):\n    return n if n < 1 else down(n - 1)",
+        "@redgrease.command(on=r)\n@twice\ndef power(n):\n    return power(n - 1) if n else 1",
         scope,
     )
-    assert scope["down"](3) == 0
+    assert scope["power"](3) == 16
 
 
 class TestRegistering:

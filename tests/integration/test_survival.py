@@ -155,7 +155,7 @@ def scene(redis_process, tmp_path):
         one.close()
 
 
-@pytest.mark.parametrize("options", MODES)
+@pytest.mark.parametrize("options", MODES[1:])
 def test_the_worker_is_killed(scene, options):
     scene.register(options)
     registrations = scene.registrations()
