@@ -53,7 +53,9 @@ def command_options(engine: Engine, argument: Any, options: Mapping[str, Any]) -
         if prefix is not None and info.movable:
             raise GearsError("Can not override a command with moveable keys by key prefix")
         if prefix is not None and info.first <= 0:
-            raise GearsError("Can not override a command by key prefix with none positive first key")
+            raise GearsError(
+                "Can not override a command by key prefix with none positive first key"
+            )
         chosen["keys"] = [info.first, info.last, info.step]
     return chosen
 

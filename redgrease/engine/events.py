@@ -95,16 +95,22 @@ class Events:
             if watches.hook is not None:
                 _add_hook(hooks, watches)
         self._registrations = taking
+        self.notifications.wanted = self._wanted
         self.sync = bool(wanted)
         self.notifications.hurried = not self.sync
         if self._engine.link is not None:
             self._engine.link.watch({"exclusive": sorted(wanted), "hooks": hooks})
 
+    def _wanted(self, name: str, key: bytes) -> bool:
+        return any(registration.wants(name, key) for registration in self._registrations)
+
     def _raising(self, reads: bool) -> set[str]:
         """Names of the commands that may raise events."""
         if not self._table:
             self._table = CommandInfo.all(self._engine.keyspace)
-        found = {name for name, info in self._table.items() if info.writes or name in WRITING_SCRIPTS}
+        found = {
+            name for name, info in self._table.items() if info.writes or name in WRITING_SCRIPTS
+        }
         if reads:
             found |= {name for name, info in self._table.items() if info.keyed}
         return found
@@ -119,9 +125,7 @@ class Events:
 
     def _arrived(self) -> None:
         """There are events which no command's section has taken."""
-        if not self._registrations:
-            self.notifications.queue.clear()
-        elif not self.sync:
+        if not self.sync:
             self._hand_on()
         elif self._engine.link is None:
             self._serial.submit(lambda: self._run_section(None, None))

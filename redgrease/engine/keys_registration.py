@@ -128,14 +128,16 @@ class KeysRegistration(Registration):
 
     # -- events ---------------------------------------------------------------------------------
 
-    def _wants(self, event: Event) -> bool:
-        if not matches(self._prefix, event.key):
+    def wants(self, event: str, key: bytes) -> bool:
+        """Whether an event may concern it, as far as name and key tell."""
+        return matches(self._prefix, key) and (
+            self._events is None or event.lower() in self._events
+        )
+
+    def _concerned(self, event: Event) -> bool:
+        if not self.wants(event.name, event.key):
             return False
-        if self._events is not None and event.name.lower() not in self._events:
-            return False
-        if self._commands and (
-            event.command is None or not self._commands & event.command.names
-        ):
+        if self._commands and (event.command is None or not self._commands & event.command.names):
             return False
         return self._types is None or self._type(event.key) in self._types
 
@@ -144,7 +146,7 @@ class KeysRegistration(Registration):
 
     def on_event(self, event: Event) -> None:
         """Run the function if the event is one that it is for."""
-        if not self._wants(event):
+        if not self._concerned(event):
             return
         if self.mode == SYNC:
             execution = self.create(lambda: self._records(event))

@@ -20,7 +20,6 @@ import hiredis
 from .sections import Sections, Watch
 
 
-
 class Section:
     """The worker's answer to a section.
 

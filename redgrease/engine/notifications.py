@@ -1,4 +1,4 @@
-"""Key-space notifications: a connection of the worker's on which Redis tells what happens to keys."""
+"""Key-space notifications: a connection on which Redis tells what happens to keys."""
 
 from __future__ import annotations
 
@@ -31,12 +31,16 @@ class Notifications:
         address: Where Redis is.
         arrived: Called, from the receiving thread, when there are events that nobody has taken.
         regained: Called when the connection is there again after it was lost.
+
+    Attributes:
+        wanted: Says of each event, by its name and key, whether anybody wants it.
     """
 
     def __init__(
         self, address: Address, arrived: Callable[[], None], regained: Callable[[], None]
     ) -> None:
         self._address, self._arrived, self._regained = address, arrived, regained
+        self.wanted: Callable[[str, bytes], bool] = lambda name, key: False
         self.queue: deque[tuple[str, bytes]] = deque()
         """Names of events and of keys."""
         self.hurried = False
@@ -166,8 +170,9 @@ class Notifications:
 
     def _take(self, message: Any) -> None:
         if message[0] == b"pmessage":
-            name = message[2].partition(b"__:")[2]
-            self.queue.append((name.decode("utf-8", "replace"), message[3]))
+            name = message[2].partition(b"__:")[2].decode("utf-8", "replace")
+            if self.wanted(name, message[3]):
+                self.queue.append((name, message[3]))
         elif message[0] == b"pong":
             self._pong = message[1]
 

@@ -449,9 +449,7 @@ class Client(asyncio.Protocol):
             if self.in_flight:
                 await self.mark()
             return b""
-        before = await self.redis.exchange(
-            PROBE, hello=not self._allowed and not self._subscribed
-        )
+        before = await self.redis.exchange(PROBE, hello=not self._allowed and not self._subscribed)
         self.in_flight = False
         start = before.rfind(b"\r\n", 0, len(before) - 2) + 2 if b"\r\n" in before[:-2] else 0
         self.transport.write(before[:start])

@@ -259,8 +259,12 @@ class Registration:
 
     # -- events and executions ------------------------------------------------------------------
 
+    def wants(self, event: str, key: bytes) -> bool:
+        """Whether an event may concern it, as far as name and key tell."""
+        return False
+
     def on_event(self, event: Event) -> None:
-        """Something has happened to a key.
+        """Something has happened to a key; called for all events that somebody wants.
 
         Args:
             event: What, and who did it.

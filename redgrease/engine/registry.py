@@ -175,9 +175,7 @@ class Registrations:
     def load(self) -> None:
         """Let the registrations act which the store has kept."""
         for session, requests in self._engine.store.load(self._engine):
-            new = [
-                KINDS[request.reader][0](self._engine, session, request) for request in requests
-            ]
+            new = [KINDS[request.reader][0](self._engine, session, request) for request in requests]
             with self._lock:
                 session.registrations += new
                 self._begin(session, new, None, [])

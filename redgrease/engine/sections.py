@@ -32,7 +32,7 @@ class Watch:
     def from_json(cls, text: bytes) -> Watch:
         """Read what the worker sends."""
         found = json.loads(text)
-        hooks = {}
+        hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = {}
         for name, (positions, prefixes) in found["hooks"].items():
             raw = None if prefixes is None else [prefix.encode() for prefix in prefixes]
             hooks[name.encode()] = (positions, raw)

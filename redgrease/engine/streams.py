@@ -203,9 +203,13 @@ class StreamRegistration(Registration):
 
     # -- events ---------------------------------------------------------------------------------
 
+    def wants(self, event: str, key: bytes) -> bool:
+        """Whether an event may concern it, as far as name and key tell."""
+        return event == "xadd" and matches(self._prefix, key)
+
     def on_event(self, event: Event) -> None:
         """Count a new entry; in mode sync, process it if it completes a batch."""
-        if event.name != "xadd" or not matches(self._prefix, event.key):
+        if not self.wants(event.name, event.key):
             return
         with self._lock:
             if not self.active or self.status in (ABORTED, PAUSED):

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from support.waiting import eventually
 from worker_fixtures import parse
 
 from redgrease.engine.core import Engine
@@ -19,17 +20,6 @@ def f(r):
     while not execute('EXISTS', 'go'):
         time.sleep(0.001)
 GB('StreamReader').foreach(f)"""
-
-
-def eventually(function, expected):
-    """Wait until a function returns what is expected."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        found = function()
-        if found == expected:
-            return
-        assert time.monotonic() < deadline, found
-        time.sleep(0.003)
 
 
 class Host:

@@ -28,8 +28,8 @@ def numbers(r):
 def test_a_generator_function_may_be_given_to_the_reader(r):
     assert sorted(GearReader("PythonReader", words).run(on=r)) == WORDS
     assert sorted(GB("PythonReader", words).run(on=r)) == WORDS
-    bound = functools.partial(iter, WORDS)
-    assert list(PythonReader().limit(3).run(lambda: bound(), on=r))
+    assert sorted(PythonReader().run(functools.partial(iter, WORDS), on=r)) == WORDS
+    assert list(PythonReader().limit(2).run(lambda: 5, on=r)) == [5, 5]
     assert sorted(GearReader("PythonReader", words).run(lambda: iter(["x"]), on=r)) == ["x"]
 
 

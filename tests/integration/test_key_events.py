@@ -1,10 +1,10 @@
 """Functions that are registered for events of keys, on the embedded server."""
 
 import threading
-import time
 
 import pytest
 import redis
+from support.waiting import eventually
 
 TIMEOUT = 10
 
@@ -23,14 +23,6 @@ def client(r, gears_server):
 
 def run(client, script, *options):
     return client.execute_command("RG.PYEXECUTE", script, *options)
-
-
-def eventually(function, expected):
-    """Wait until a function returns what is expected."""
-    deadline = time.monotonic() + TIMEOUT
-    while (found := function()) != expected:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.005)
 
 
 def log(client):

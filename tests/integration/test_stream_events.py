@@ -7,6 +7,8 @@ import time
 import pytest
 
 redis = pytest.importorskip("redis")
+from support.waiting import eventually
+
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="the server needs Python 3.10")
 
 TIMEOUT = 10
@@ -30,17 +32,6 @@ def client(r, gears_server):
 def register(client, function, options, prefix="s*"):
     answer = client.execute_command("RG.PYEXECUTE", f"{function}.register('{prefix}', {options})")
     assert answer == "OK"
-
-
-def eventually(function, expected):
-    """Wait until a function returns what is expected."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        found = function()
-        if found == expected:
-            return
-        assert time.monotonic() < deadline, found
-        time.sleep(0.005)
 
 
 def log(client):

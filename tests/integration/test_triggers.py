@@ -1,10 +1,10 @@
 """Functions that are commands of their own, or come before a command of Redis."""
 
 import threading
-import time
 
 import pytest
 import redis
+from support.waiting import eventually
 
 TIMEOUT = 10
 
@@ -22,14 +22,6 @@ def run(client, script, *options):
 
 def trigger(client, *words):
     return client.execute_command("RG.TRIGGER", *words)
-
-
-def eventually(function, expected):
-    """Wait until a function returns what is expected."""
-    deadline = time.monotonic() + TIMEOUT
-    while (found := function()) != expected:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.005)
 
 
 MODES = pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
