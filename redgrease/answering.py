@@ -194,16 +194,13 @@ def call(function: Any, args: Any, kwargs: Any, token: Any, convert: Any) -> Any
     import inspect
     import sys
 
-    name = function.__name__
-    if name in function.__code__.co_names and name not in function.__globals__:
-        function.__globals__[name] = function  # it calls itself, and had no name when it was sent
     result = function(*args, **kwargs)
     if hasattr(result, "continueRun"):
         if token is None:
             return result
         raise TypeError(
-            f"{name}() returned a gearsFuture, of which the type of the value would get lost;"
-            " let it be an async function, or call it with RG.TRIGGER"
+            f"{function.__name__}() returned a gearsFuture, of which the type of the value would"
+            " get lost; let it be an async function, or call it with RG.TRIGGER"
         )
     if not inspect.iscoroutine(result):
         return answer(result, token, convert)

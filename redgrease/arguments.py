@@ -26,6 +26,7 @@ __all__ = [
     "known_arguments",
     "normal",
     "operand",
+    "source",
     "take_options",
 ]
 
@@ -85,7 +86,9 @@ _MESSAGE_ID = re.compile(r"\d+(-\d+)?")
 _LISTS = frozenset(["eventTypes", "keyTypes", "commands"])
 _FUNCTIONS = frozenset(["onRegistered", "patternGenerator"])
 
-_COROUTINE = 0x80  # the mark of `async def` in a code object
+# The marks of generators and of `async def` in a code object.
+_GENERATOR = 0x20
+_COROUTINE = 0x80
 _UNSET: Any = ...
 
 
@@ -147,6 +150,39 @@ def operand(
         # On the server it becomes the server's own word, which is no plain function.
         return _calling(value)
     return passfun(value)
+
+
+def source(step: str, value: Any) -> Callable[[], Any]:
+    """The plain function for what a PythonReader reads.
+
+    Servers iterate only over generators.  Any other value is one record, and they call the function
+    again for the next, without end; an iterator is never meant so.
+
+    Args:
+        step: What it was given to, for the error.
+        value: What the user gave: a generator function, or any other callable.
+
+    Returns:
+        A function.
+
+    Raises:
+        TypeError: It is not callable, or is ``async``.
+    """
+    function = operand(step, value, may_wait=False)
+    return function if function.__code__.co_flags & _GENERATOR else _generating(function)
+
+
+def _generating(function: Callable[[], Any]) -> Callable[[], Any]:
+    def records() -> Any:
+        while True:
+            record = function()
+            if hasattr(record, "__next__"):
+                yield from record
+                return
+            yield record
+
+    records.__name__ = function.__name__
+    return records
 
 
 def _calling(word: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,9 +1,11 @@
 """Decorators that make a function a command of a Gears server."""
 
+import contextlib
 import functools
+import inspect
 import types
 import uuid
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 from redgrease import operations as ops
 from redgrease.answering import server_side
@@ -11,6 +13,8 @@ from redgrease.arguments import EXECUTE_ARGUMENTS, normal, operand
 from redgrease.calling import Call, classes_of
 from redgrease.gears import ClosedGearFunction, OpenGearFunction, Requirements, gears_of
 from redgrease.reader import CommandReader
+from redgrease.shipping import loader
+from redgrease.utils import as_is
 
 __all__ = ["ClosedCommand", "Command", "command", "trigger"]
 
@@ -40,6 +44,15 @@ class ClosedCommand(ClosedGearFunction[Any]):
         _resemble(self, function)
         self._classes = classes
         self._options = options
+
+    def __call__(*args: Any, **kwargs: Any) -> Any:
+        """Nothing that can be called: it is on no server yet.  Inside a server, the function.
+
+        Raises:
+            TypeError: Always.
+        """
+        name = vars(args[0]).get("__name__", "function")
+        raise TypeError(f"{name}() is on no server yet: {name}.on(client) gives what can be called")
 
     def on(
         self,
@@ -100,7 +113,7 @@ class Command:
         self._trigger = settings.get("trigger")
         self._signature = _signature(closed)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(*args: Any, **kwargs: Any) -> Any:
         """Run the function on the server.  Sends ``RG.TRIGGER``; for a hook, the command.
 
         Args:
@@ -116,6 +129,7 @@ class Command:
             redgrease.exceptions.ScriptError: It raised an exception; with the traceback.
             redgrease.exceptions.TriggerNotFoundError: It is not registered any more.
         """
+        self, args = args[0], args[1:]  # so that "self" may be one of the keywords
         if self._signature is not None:
             bound = self._signature.bind(*args, **kwargs)
             if self._hook is not None:
@@ -123,8 +137,9 @@ class Command:
         if self._hook is not None:
             return self._run_hooked(args, kwargs)
         call = Call(self._closed._classes, args, kwargs)
-        result = self._gears.trigger(self._trigger, *call.words, unpickle=False)
-        return call.value(getattr(result, "value", result))
+        # Neither unpickled nor decoded, whatever the client does to other replies.
+        result = self._gears.send("RG.TRIGGER", self._trigger, *call.words, record=as_is)
+        return call.value(result.value)
 
     def _run_hooked(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
         if kwargs:
@@ -184,8 +199,6 @@ def _resemble(wrapper: Any, function: _Function) -> None:
 
 
 def _signature(closed: ClosedCommand) -> Any:
-    import inspect
-
     try:
         return inspect.signature(closed.__wrapped__)
     except (TypeError, ValueError):  # functions written in C may have none
@@ -274,9 +287,57 @@ def command(
             return function
         registered.operation.shown = ops.call("register", [], shown)
         closed = ClosedCommand(registered, function, classes, options)
-        return closed if on is None else closed.on(on)
+        if on is None:
+            return closed
+        with _finding_itself(function):
+            return closed.on(on)
 
     return decorate
+
+
+@contextlib.contextmanager
+def _finding_itself(function: _Function) -> Iterator[None]:
+    """Let a function that calls itself be sent with itself.
+
+    While it is being decorated, its name is bound to nothing, or to what it was before.
+    """
+    plain: Any = inspect.unwrap(function)
+    code = getattr(plain, "__code__", None)
+    if code is None:
+        yield
+        return
+    name, names = code.co_name, plain.__globals__
+
+    def is_stale(value: Any) -> bool:
+        return value is not function and all(
+            getattr(value, each, None) == getattr(plain, each)
+            for each in ("__qualname__", "__module__")
+        )
+
+    before = names.get(name, _NOTHING)
+    is_global = plain.__qualname__ == name and (before is _NOTHING or is_stale(before))
+    if is_global:
+        names[name] = function
+    for variable, cell in zip(code.co_freevars, plain.__closure__ or ()):
+        if variable == name and (_is_empty(cell) or is_stale(cell.cell_contents)):
+            loader.set_cell(cell, function)  # where the decorator's result will be put
+    try:
+        yield
+    finally:
+        if is_global and before is _NOTHING:
+            names.pop(name, None)
+        elif is_global:
+            names[name] = before
+
+
+_NOTHING = object()
+
+
+def _is_empty(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is _NOTHING
+    except ValueError:
+        return True
 
 
 def _name(trigger: Any, function: _Function, hook: Optional[str]) -> Any:

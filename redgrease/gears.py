@@ -16,7 +16,7 @@ from redgrease.arguments import (
     key_text,
     known_arguments,
     normal,
-    operand,
+    source,
     take_options,
 )
 from redgrease.chaining import Chaining
@@ -278,7 +278,7 @@ class OpenGearFunction(Chaining, GearFunction[T]):
         """The argument of ``run``, as servers take it."""
         if self.reader == "PythonReader":
             if arg is not None:
-                return operand("run", arg, may_wait=False)
+                return source("run", arg)
             if not callable(self.steps[0].args[1]):
                 raise TypeError("a PythonReader needs a generator function: run(function)")
         elif arg is not None and self.reader != "ShardsIDReader":

@@ -4,7 +4,14 @@ import builtins
 from typing import Any, Callable, Container, Dict, Iterable, List, Optional, Union
 
 from redgrease import operations as ops
-from redgrease.arguments import check_key_type, check_number, check_reader, key_text, operand
+from redgrease.arguments import (
+    check_key_type,
+    check_number,
+    check_reader,
+    key_text,
+    operand,
+    source,
+)
 from redgrease.gears import OpenGearFunction, Requirements
 from redgrease.operations import Reader
 from redgrease.utils import dict_filter, record, stream_record
@@ -65,7 +72,7 @@ class GearReader(OpenGearFunction[Any]):
         if reader != "PythonReader":
             defaultArg = key_text("key pattern", defaultArg)
         elif defaultArg != "*":
-            defaultArg = operand(reader, defaultArg, may_wait=False)
+            defaultArg = source(reader, defaultArg)
         step = Reader(reader, defaultArg, desc)
         step.shown = ops.call(type(self).__name__, shown, {**named, **defaults})
         super().__init__(step, None, requirements, **defaults)

@@ -1,6 +1,8 @@
 """Building functions: open and closed ones, their steps, and what is refused on the spot."""
 
 import functools
+import inspect
+import itertools
 import operator
 
 import pytest
@@ -127,7 +129,7 @@ class TestRun:
             PythonReader().run()
         with pytest.raises(TypeError, match="needs a callable"):
             PythonReader().run("numbers")
-        assert PythonReader().run(double).operation.args == (double,)
+        assert PythonReader().run(numbers).operation.args == (numbers,)
 
     def test_arguments_of_pyexecute_need_a_client(self):
         with pytest.raises(TypeError, match="only together with on="):
@@ -205,6 +207,10 @@ class TestRegister:
         client = Recorder()
         CommandReader().register(trigger="t", replace=True, on=client)
         assert client.calls[0][1]["replace"] is True
+
+
+def numbers():
+    yield from range(3)
 
 
 class Recorder:
@@ -311,6 +317,18 @@ class TestArgumentOfRun:
 
         with pytest.raises(TypeError, match="coroutine"):
             PythonReader().run(later)
+
+    @pytest.mark.parametrize(
+        "function", [lambda: iter([1, 2]), functools.partial(map, int, "12"), lambda: numbers()]
+    )
+    def test_a_function_may_return_an_iterator(self, function):
+        read = PythonReader().run(function).operation.args[0]
+        assert inspect.isgeneratorfunction(read)
+        assert list(read()) == list(function())
+
+    def test_any_other_function_is_called_for_each_record(self):
+        read = PythonReader().run(lambda: [1]).operation.args[0]
+        assert list(itertools.islice(read(), 3)) == [[1]] * 3
 
 
 @pytest.mark.parametrize("step", ["values", "keys", "records"])

@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
+from support.waiting import eventually
 
 redis = pytest.importorskip("redis")
-from support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="the server needs Python 3.10")
 
