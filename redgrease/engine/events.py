@@ -86,20 +86,24 @@ class Events:
             self.notifications.start()
             self.settle()
         wanted: set[str] = set()
+        linked: set[str] = set()
         hooks: dict[str, tuple[list[int], list[str] | None]] = {}
         for registration in registrations:
             watches = registration.watches()
-            wanted |= watches.commands
+            linked |= watches.commands
             if watches.writes or watches.reads:
                 wanted |= self._raising(watches.reads)
             if watches.hook is not None:
                 _add_hook(hooks, watches)
+        wanted |= linked
         self._registrations = taking
         self.notifications.wanted = self._wanted
         self.sync = bool(wanted)
         self.notifications.hurried = not self.sync
         if self._engine.link is not None:
-            self._engine.link.watch({"exclusive": sorted(wanted), "hooks": hooks})
+            self._engine.link.watch(
+                {"exclusive": sorted(wanted), "linked": sorted(linked), "hooks": hooks}
+            )
 
     def _wanted(self, name: str, key: bytes) -> bool:
         return any(registration.wants(name, key) for registration in self._registrations)

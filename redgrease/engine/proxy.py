@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,8 @@ WATCHED = BLOCKING | STATEFUL
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
 PROBE = command([b"EVAL", b"return 1", b"0"])
 HIGH_WATER = 1 << 20
+HUGE = re.compile(rb"\*\d{7}")
+"""The header of a request of a million words or more."""
 
 
 class Proxy:
@@ -138,6 +141,8 @@ class Client(asyncio.Protocol):
         self._framer = Framer()
         self._reader = hiredis.Reader()
         self._passage: Passage | None = None
+        self._last_words: list[bytes] | None = None  # of a large request that concerns functions
+        self._begun = False  # such a request has but its last bytes to go
         self._mixed = False
         self._raw = False  # broken beyond framing: Redis may have it all
         self._busy = False  # a Gears command is being carried out
@@ -239,10 +244,7 @@ class Client(asyncio.Protocol):
             self._forward(len(self._buffer))
             return True
         if self._passage is not None:
-            taken = self._passage.take(memoryview(self._buffer))
-            if self._passage.done:
-                self._passage = None
-            self._forward(taken)
+            self._pass(self._passage)
             return True
         if self._plain():
             self._forward(len(self._buffer))
@@ -256,6 +258,8 @@ class Client(asyncio.Protocol):
     def _plain(self) -> bool:
         """Whether the buffer holds whole requests, none of which concerns Gears."""
         if self._mixed or len(self._buffer) > HIGH_WATER or self._transaction is not None:
+            return False
+        if HUGE.search(self._buffer):  # the parser would make room for all of it at once
             return False
         reader = self._reader
         special = self.proxy.link.special
@@ -285,14 +289,33 @@ class Client(asyncio.Protocol):
     def _incomplete(self) -> bool:
         """An incomplete request: a large foreign one passes as it comes, others are waited for."""
         words = self._framer.words
-        if not words or len(self._buffer) < KEEP or self._transaction is not None:
+        if not words or len(self._buffer) < KEEP:
             return False
         name = words[0].upper()
-        if name in WATCHED or name in self.proxy.link.special or name.startswith(b"RG."):
+        watch = self.proxy.link.watch
+        if name in WATCHED or name in watch.hooks or name.startswith(b"RG."):
             return False
         self._passage = Passage(self._buffer, 0)
+        alone = name in watch.exclusive and not self._apart(name) and self._transaction is None
+        self._last_words = [name] if alone else None
+        if self._transaction is not None:
+            self._transaction.names.append(name)
         self._forward(self._passage.taken)
         return True
+
+    def _pass(self, passage: Passage) -> None:
+        """Forward what there is of a large request; Redis acts when it has the last byte."""
+        taken = passage.take(memoryview(self._buffer))
+        if not passage.done:
+            self._forward(taken)
+            return
+        self._passage = None
+        if self._last_words is None:
+            self._forward(taken)
+            return
+        rest = bytes(self._buffer[:taken])
+        del self._buffer[:taken]
+        self._start(self._alone(rest, "", self._last_words, begun=True))
 
     def _forward(self, size: int) -> None:
         self.in_flight = True
@@ -397,9 +420,11 @@ class Client(asyncio.Protocol):
     async def mark(self) -> None:
         """Wait until Redis has answered all that was sent to it.
 
-        Not within a transaction: what is sent there is only queued, and a marker would spoil it.
+        Not within a transaction, where all is only queued, nor within a large request: a marker
+        would spoil them.
         """
-        if self._silent or self._closed or not self._connected or self._transaction is not None:
+        within = self._transaction is not None or self._passage is not None or self._begun
+        if self._silent or self._closed or not self._connected or within:
             return
         try:
             before = await self.redis.exchange()
@@ -418,23 +443,30 @@ class Client(asyncio.Protocol):
         kind = "CALL" if name in GEARS else "HOOK"
         return await self.proxy.link.call(self.number, flags, words, kind)
 
-    async def _alone(self, request: bytes, flags: str, words: Sequence[bytes]) -> bytes:
+    async def _alone(
+        self, request: bytes, flags: str, words: Sequence[bytes], begun: bool = False
+    ) -> bytes:
         """Carry a command out, and let functions do what they make of it, before anything else.
 
         Args:
             request: The command as it goes to Redis.
             flags: ``m`` for a transaction.
             words: The command; for a transaction the names of its commands.
+            begun: Whether the beginning of the command has gone to Redis already.
 
         Returns:
             The reply.
         """
         sections = self.proxy.sections
+        self._begun = begun
         await sections.begin()
         try:
-            if self.in_flight and "m" not in flags:  # a marker would spoil the transaction
-                await self.mark()
-            reply = await self.redis.exchange(request, collect=True)
+            if self.in_flight and "m" not in flags and not begun:
+                await self.mark()  # in a transaction, or a request, a marker would spoil it
+            # Only where it may be replaced is the whole reply kept back, however large.
+            collect = "m" in flags or words[0].upper() in self.proxy.link.watch.linked
+            reply = await self.redis.exchange(request, collect=collect)
+            self._begun = False
             section = await self.proxy.link.sync(self.number, self._flags + flags, words)
         finally:
             sections.end()

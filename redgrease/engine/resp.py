@@ -11,6 +11,10 @@ INLINE_LIMIT = 64 * 1024
 """How long an inline request, or the header of one, may be (as in Redis)."""
 
 
+BULK_LIMIT = 512 * 1024 * 1024
+"""How large an argument may be, unless Redis is configured otherwise (proto-max-bulk-len)."""
+
+
 class ProtocolError(Exception):
     """The bytes are no request; Redis itself knows best what to answer to them."""
 
@@ -71,7 +75,7 @@ class Framer:
                     raise ProtocolError("too big bulk count string")
                 return -1
             size = number(bytes(data[position:line_end]))
-            if size < 0:
+            if size < 0 or size > BULK_LIMIT:
                 raise ProtocolError("invalid bulk length")
             position = line_end + 2 + size + 2
             if position > len(data):

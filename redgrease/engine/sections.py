@@ -21,11 +21,13 @@ class Watch:
 
     Attributes:
         exclusive: Names of the commands after which functions may have to run at once.
+        linked: Names of those whose replies functions may override.
         hooks: Names of the commands that functions stand before, each with the positions of its
             keys (first, last, step) and the prefixes that concern them, or None for all keys.
     """
 
     exclusive: frozenset[bytes] = frozenset()
+    linked: frozenset[bytes] = frozenset()
     hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
 
     @classmethod
@@ -36,7 +38,10 @@ class Watch:
         for name, (positions, prefixes) in found["hooks"].items():
             raw = None if prefixes is None else [prefix.encode() for prefix in prefixes]
             hooks[name.encode()] = (positions, raw)
-        return cls(frozenset(name.encode() for name in found["exclusive"]), hooks)
+        exclusive, linked = (
+            frozenset(name.encode() for name in found[kind]) for kind in ("exclusive", "linked")
+        )
+        return cls(exclusive, linked, hooks)
 
     @property
     def names(self) -> frozenset[bytes]:

@@ -18,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 from .resp import command
 
 REFUSED_HELLO = (b"-ERR Protocol version is not an integer", b"-NOPROTO")
+LONGEST_LINE = 512
+"""How long the line with the marker may be, at most."""
 KEEP = 4096
 """How much of Redis's last bytes is kept back while a marker is looked for."""
 
@@ -76,8 +78,9 @@ class Redis(asyncio.Protocol):
         if self._marked is None:
             self.client.transport.write(data)
             return
+        start = max(0, len(self._kept) - LONGEST_LINE)
         self._kept += data
-        found = max(map(self._kept.find, self._marks))
+        found = max(self._kept.find(mark, start) for mark in self._marks)
         end = self._kept.find(b"\r\n", found) if found >= 0 else -1
         if end < 0:
             if not self._collect and len(self._kept) > 2 * KEEP:
@@ -129,6 +132,9 @@ class Redis(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._kept:  # the last words of Redis, such as a protocol error
+            self.client.transport.write(bytes(self._kept))
+            self._kept.clear()
         if self._marked is not None and not self._marked.done():
             self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
             self._marked.exception()
