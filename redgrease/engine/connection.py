@@ -45,6 +45,8 @@ class Address:
     password: str | None = None
     tls: bool = False
     ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
     verify: bool = True
 
     @classmethod
@@ -76,8 +78,22 @@ class Address:
             password=password,
             tls=parts.scheme == "rediss",
             ca_file=query.get("ssl_ca_certs"),
+            cert_file=query.get("ssl_certfile"),
+            key_file=query.get("ssl_keyfile"),
             verify=query.get("ssl_cert_reqs", "required") not in ("none", "optional"),
         )
+
+    def context(self) -> ssl.SSLContext | None:
+        """How TLS is spoken to it, if it is."""
+        if not self.tls:
+            return None
+        context = ssl.create_default_context(cafile=self.ca_file)
+        if self.cert_file is not None:
+            context.load_cert_chain(self.cert_file, self.key_file)
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     def connect(self) -> socket.socket:
         """Open a socket to it."""
@@ -91,12 +107,9 @@ class Address:
             return plain
         plain = socket.create_connection((self.host, self.port))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not self.tls:
+        context = self.context()
+        if context is None:
             return plain
-        context = ssl.create_default_context(cafile=self.ca_file)
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
         return context.wrap_socket(plain, server_hostname=self.host)
 
 

@@ -69,7 +69,7 @@ class Proxy:
     """
 
     def __init__(self, upstream: str, link_path: str, host: str, port: int) -> None:
-        self.upstream = Upstream.from_url(upstream)
+        self.upstream = Upstream(upstream)
         self.host, self.port = host, port
         self.sections = Sections(self._drained, self._granted, self._free)
         self.link = WorkerLink(link_path, self.sections, self.run_events)
@@ -221,9 +221,12 @@ class Client(asyncio.Protocol):
         if not self._buffer:
             self._mixed = False
         self._throttle()
-        if self._ended and self._free() and self.redis.transport.can_write_eof():
-            self.redis.transport.write_eof()
+        if self._ended and self._free():
             self._ended = False
+            if self.redis.transport.can_write_eof():
+                self.redis.transport.write_eof()
+            else:  # TLS has no such thing
+                self._start(self._last())
 
     def _free(self) -> bool:
         return not (self._busy or self._closed or self.proxy.sections.closed) and self._connected
@@ -387,6 +390,12 @@ class Client(asyncio.Protocol):
         return bool(transaction.calls) or (
             not self._silent and not self.proxy.link.watch.exclusive.isdisjoint(transaction.names)
         )
+
+    async def _last(self) -> bytes:
+        """Wait for the replies that are under way, and hang up."""
+        await self.mark()
+        self.redis.transport.close()
+        return b""
 
     # -- Gears ----------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from .connection import Address, Connection, Disconnected, ErrorReply
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -110,6 +111,8 @@ class Supervisor:
             self.redis.start()
             self.redis_url = with_password(self.redis.url, options.password)
             self._redis_keeper = asyncio.get_running_loop().create_task(self._keep_redis())
+        else:
+            await asyncio.get_running_loop().run_in_executor(None, self._look_for_redis)
         self.proxy = Proxy(self.redis_url, self.link_path, options.host, options.port)
         await self.proxy.start()
         if options.worker == "process":
@@ -136,6 +139,21 @@ class Supervisor:
                 except (OSError, RuntimeError) as error:
                     _log.error("Redis did not start: %s", error)
                     delay = min(2 * delay, MAX_DELAY)
+
+    def _look_for_redis(self) -> None:
+        """See at once whether the Redis that was named is there.
+
+        Raises:
+            RuntimeError: It cannot be reached, or refuses the credentials.
+        """
+        try:
+            connection = Connection(Address.parse(self.redis_url))
+            answer = connection.call((b"PING",))
+            connection.close()
+        except (Disconnected, ValueError, OSError) as error:
+            raise RuntimeError(str(error)) from None
+        if isinstance(answer, ErrorReply) and not answer.startswith("LOADING"):
+            raise RuntimeError(f"Redis says: {answer}")
 
     async def _worker_ready(self) -> None:
         assert self.proxy is not None and self._keeper is not None

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from .connection import Address
 from .resp import command
 
 REFUSED_HELLO = (b"-ERR Protocol version is not an integer", b"-NOPROTO")
@@ -24,39 +22,23 @@ KEEP = 4096
 """How much of Redis's last bytes is kept back while a marker is looked for."""
 
 
-@dataclass
 class Upstream:
     """Where Redis is.
 
-    Attributes:
-        path: Of its Unix socket; None if it is reached by TCP.
-        host: Its host.
-        port: Its port.
-        tls: Whether to use TLS.
+    Args:
+        url: Its URL: ``redis://``, ``rediss://`` or ``unix://``.
     """
 
-    path: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 6379
-    tls: bool = False
-
-    @classmethod
-    def from_url(cls, url: str) -> Upstream:
-        """The address in a URL: ``redis://``, ``rediss://`` or ``unix://``."""
-        parts = urlsplit(url)
-        if parts.scheme == "unix":
-            return cls(path=unquote(parts.path))
-        return cls(
-            None, parts.hostname or "127.0.0.1", parts.port or 6379, parts.scheme == "rediss"
-        )
+    def __init__(self, url: str) -> None:
+        self._address = Address.parse(url)
+        self._tls = self._address.context()
 
     async def connect(self, factory: Callable[[], asyncio.Protocol]) -> Any:
         """Connect to it."""
-        loop = asyncio.get_running_loop()
-        if self.path is not None:
-            return await loop.create_unix_connection(factory, self.path)
-        tls = ssl.create_default_context() if self.tls else None
-        return await loop.create_connection(factory, self.host, self.port, ssl=tls)
+        loop, address = asyncio.get_running_loop(), self._address
+        if address.path is not None:
+            return await loop.create_unix_connection(factory, address.path)
+        return await loop.create_connection(factory, address.host, address.port, ssl=self._tls)
 
 
 class Redis(asyncio.Protocol):

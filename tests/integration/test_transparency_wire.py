@@ -52,37 +52,81 @@ def talk(way, data, cut=0, end=True):
 
 CONVERSATIONS = {
     "inline": b"SET k v\r\nGET k\r\n  get   k  \r\n\r\nPING\nEXISTS k k\r\n",
-    "inline with quotes": b'SET k "a b\\r\\n\\x41"\r\nGET k\r\nSET k \'it\\\'s\'\r\nGET k\r\n',
+    "inline with quotes": b"SET k \"a b\\r\\n\\x41\"\r\nGET k\r\nSET k 'it\\'s'\r\nGET k\r\n",
     "empty requests": b"*0\r\n*-1\r\nPING\r\n",
     "letter case": words("sEt", "k", "v") + words("GeT", "k"),
     "binary": words("SET", b"\0\xff\r\n", bytes(range(256))) + words("GET", b"\0\xff\r\n"),
-    "errors": words("GET") + words("NOSUCH", "a", "b" * 300) + words("LPUSH", "k", 1) * 2
-    + words("GET", "k") + words("OBJECT", "NOSUCH") + words("CLIENT", "NOSUCH"),
-    "transaction": words("MULTI") + words("SET", "k", 1) + words("NOSUCH") + words("EXEC")
-    + words("MULTI") + words("SET", "k", 2) + words("INCR", "k") + words("EXEC") + words("EXEC"),
+    "errors": words("GET")
+    + words("NOSUCH", "a", "b" * 300)
+    + words("LPUSH", "k", 1) * 2
+    + words("GET", "k")
+    + words("OBJECT", "NOSUCH")
+    + words("CLIENT", "NOSUCH"),
+    "transaction": words("MULTI")
+    + words("SET", "k", 1)
+    + words("NOSUCH")
+    + words("EXEC")
+    + words("MULTI")
+    + words("SET", "k", 2)
+    + words("INCR", "k")
+    + words("EXEC")
+    + words("EXEC"),
     "nested transaction": words("MULTI") * 2 + words("SET", "k", 1) + words("DISCARD") * 2,
-    "watch": words("WATCH", "k") + words("SET", "k", 1) + words("MULTI") + words("GET", "k")
-    + words("EXEC") + words("UNWATCH"),
+    "watch": words("WATCH", "k")
+    + words("SET", "k", 1)
+    + words("MULTI")
+    + words("GET", "k")
+    + words("EXEC")
+    + words("UNWATCH"),
     "a script": words("EVAL", "return {1, 'two', {3}, redis.call('SET', 'k', 'v')}", 0),
-    "subscribed": words("SUBSCRIBE", "a", "b") + words("PING") + words("PING", "x")
-    + words("GET", "k") + words("UNSUBSCRIBE") + words("GET", "k"),
-    "protocol 3": words("HELLO", 9) + words("HELLO", "x") + words("SET", "k", 1)
-    + words("CONFIG", "GET", "maxmemory") + words("GET", "none"),
-    "reply off": words("SET", "k", 1) + words("CLIENT", "REPLY", "OFF") + words("SET", "k", 2)
-    + words("GET", "k") + words("CLIENT", "REPLY", "ON") + words("GET", "k"),
-    "reply skip": words("CLIENT", "REPLY", "SKIP") + words("SET", "k", 1) + words("GET", "k")
-    + words("SET", "k", 2) + words("GET", "k"),
-    "reset": words("SELECT", 2) + words("MULTI") + words("SET", "k", 1) + words("RESET")
-    + words("SET", "k", 1) + words("GET", "k"),
-    "select": words("SELECT", 1) + words("SET", "k", 1) + words("SELECT", 0) + words("GET", "k")
-    + words("SELECT", 99) + words("SELECT", "x"),
+    "subscribed": words("SUBSCRIBE", "a", "b")
+    + words("PING")
+    + words("PING", "x")
+    + words("GET", "k")
+    + words("UNSUBSCRIBE")
+    + words("GET", "k"),
+    "protocol 3": words("HELLO", 9)
+    + words("HELLO", "x")
+    + words("SET", "k", 1)
+    + words("CONFIG", "GET", "maxmemory")
+    + words("GET", "none"),
+    "reply off": words("SET", "k", 1)
+    + words("CLIENT", "REPLY", "OFF")
+    + words("SET", "k", 2)
+    + words("GET", "k")
+    + words("CLIENT", "REPLY", "ON")
+    + words("GET", "k"),
+    "reply skip": words("CLIENT", "REPLY", "SKIP")
+    + words("SET", "k", 1)
+    + words("GET", "k")
+    + words("SET", "k", 2)
+    + words("GET", "k"),
+    "reset": words("SELECT", 2)
+    + words("MULTI")
+    + words("SET", "k", 1)
+    + words("RESET")
+    + words("SET", "k", 1)
+    + words("GET", "k"),
+    "select": words("SELECT", 1)
+    + words("SET", "k", 1)
+    + words("SELECT", 0)
+    + words("GET", "k")
+    + words("SELECT", 99)
+    + words("SELECT", "x"),
     "blocking in a transaction": words("MULTI") + words("BLPOP", "l", 0) + words("EXEC"),
     "many": b"".join(words("SET", f"k{n}", n) + words("INCR", f"k{n}") for n in range(2000)),
-    "large in a transaction": words("MULTI") + words("SET", "k", b"x" * 100_000)
-    + words("MSET", *range(20_000)) + words("STRLEN", "k") + words("EXEC"),
+    "large in a transaction": words("MULTI")
+    + words("SET", "k", b"x" * 100_000)
+    + words("MSET", *range(20_000))
+    + words("STRLEN", "k")
+    + words("EXEC"),
     "large": words("SET", "k", b"x" * 3_000_000) + words("STRLEN", "k") + words("GET", "k"),
-    "copies": words("SET", "k", 1) + words("COPY", "k", "l") + words("RENAME", "l", "m")
-    + words("OBJECT", "ENCODING", "m") + words("TYPE", "m") + words("DEL", "k", "m"),
+    "copies": words("SET", "k", 1)
+    + words("COPY", "k", "l")
+    + words("RENAME", "l", "m")
+    + words("OBJECT", "ENCODING", "m")
+    + words("TYPE", "m")
+    + words("DEL", "k", "m"),
 }
 BROKEN = {
     "wrong multibulk length": b"*x\r\n",
