@@ -135,9 +135,9 @@ class CommandRegistration(Registration):
         if self.mode != SYNC:
             raise GearsError(NOT_NOW)
         context = current()
-        silent = context is not None and context.silent
+        muted: frozenset[str] = context.muted if context is not None else frozenset()
         execution = self._execution(
-            words, lambda done: None, may_wait=False, silent=silent, **surroundings
+            words, lambda done: None, may_wait=False, muted=muted, **surroundings
         )
         self.engine.keyspace.lock()
         try:

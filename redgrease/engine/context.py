@@ -35,7 +35,8 @@ class Context:
         may_wait: Whether results may come later (not within MULTI, Lua ...).
         command: The client's command to which the function is linked.
         hook: Goes on with the command that a hook has intercepted.
-        silent: Whether what it writes raises no events, as in a function that handles one at once.
+        muted: Names of the readers to whose functions its writes are no events: that of the event
+            which the function handles at once, as Redis tells nobody while it is being told.
         suspend: Gives back what a sync function holds, before it waits for a result that is to
             come; returns what is to be done after the wait, if anything.
     """
@@ -48,7 +49,7 @@ class Context:
     may_wait: bool = True
     command: Command | None = None
     hook: Chain | None = None
-    silent: bool = False
+    muted: frozenset[str] = frozenset()
     suspend: Callable[[], Callable[[], None] | None] | None = None
 
 

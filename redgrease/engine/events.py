@@ -207,10 +207,11 @@ class Events:
         self.notifications.settle(PATIENCE)
         self._handle(_Round(self._take(command), finished))
 
-    def _handle(self, round_: _Round) -> None:
-        """Hand the events of a round on, one after the other."""
+    def _handle(self, round_: _Round, muted: frozenset[str] = frozenset()) -> None:
+        """Hand the events of a round on, one after the other, but not to muted readers' functions."""
+        concerned = [one for one in self._registrations if one.request.reader not in muted]
         for event in round_.events:
-            for registration in self._registrations:
+            for registration in concerned:
                 round_.todo.append((registration, event))
         self._go_on(round_)
 
@@ -245,18 +246,23 @@ class Events:
         self._serial.hand_over(lambda: self._go_on(round_), follow)
         return None
 
-    def run_sync(self, execution: Execution, event: Event | None) -> None:
+    def run_sync(
+        self, registration: Registration, execution: Execution, event: Event | None
+    ) -> None:
         """Run the execution of a sync registration in the current thread.
 
         Args:
+            registration: The registration.
             execution: The execution.
             event: The event for which it runs.
         """
+        outer = current()
+        muted = {registration.request.reader, *(outer.muted if outer is not None else ())}
         round_ = getattr(self._local, "round", None)
         command = event.command if event is not None else None
         linked = command if command is not None and command.linked else None
         execution.surroundings = {
-            "silent": True,
+            "muted": frozenset(muted),
             "command": linked,
             "may_wait": command is None or command.linked,
             "suspend": self._suspender(round_),
@@ -270,7 +276,7 @@ class Events:
         def suspend() -> Callable[[], None] | None:
             context = current()
             if context is not None:
-                context.silent, context.suspend = False, None
+                context.muted, context.suspend = frozenset(), None
             if round_ is not None and round_.thread == threading.get_ident():
                 return self._suspend(round_)
             return self._engine.keyspace.suspend() if self._engine.keyspace.locked else None
@@ -298,11 +304,8 @@ class Events:
                 return keyspace.execute(words)
             finally:
                 self.notifications.settle(PATIENCE)
-                if context is not None and context.silent:
-                    # Redis raises no events within the handling of an event.
-                    self.notifications.queue.clear()
-                else:
-                    self._handle(_Round(self._take(None), None))
+                muted = context.muted if context is not None else frozenset()
+                self._handle(_Round(self._take(None), None), muted)
         finally:
             keyspace.unlock()
 

@@ -192,7 +192,7 @@ class Futures:
                 result.close()
                 raise GearsError(NOT_ALLOWED)
             else:
-                inner = replace(context, coroutine=True, atomic=0, silent=False, suspend=None)
+                inner = replace(context, coroutine=True, atomic=0, muted=frozenset(), suspend=None)
                 pending = self.start(result, inner)
             execution.pending.add(pending)
         return pending

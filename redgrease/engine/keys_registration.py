@@ -150,7 +150,7 @@ class KeysRegistration(Registration):
             return
         if self.mode == SYNC:
             execution = self.create(lambda: self._records(event))
-            self.engine.events.run_sync(execution, event if self._commands else None)
+            self.engine.events.run_sync(self, execution, event if self._commands else None)
             return
         execution = self.create(lambda: self._records(event))
         command = event.command if self._commands else None

@@ -268,6 +268,14 @@ class TestAccess:
             assert mine.get("open:k") is None
 
 
+def test_a_gears_command_whose_reply_is_skipped(way):
+    if way.direct:
+        pytest.skip("Redis itself knows no RG.* commands")
+    data = words("CLIENT", "REPLY", "SKIP") + words("RG.CONFIGSET", "mine", "value")
+    data += words("RG.CONFIGGET", "mine") + words("GET", "none")
+    assert talk(way, data).startswith(b"*1\r\n$5\r\nvalue\r\n$-1\r\n")
+
+
 def test_gears_commands_keep_their_place_in_pipelines(way):
     if way.direct:
         pytest.skip("Redis itself knows no RG.* commands")

@@ -1,0 +1,471 @@
+"""A client's connection: what the proxy does with its requests.
+
+Bytes pass untouched while nothing in them concerns Gears.  Before a Gears command is carried out,
+the replies to earlier requests are waited for, see ``upstream``.  Where the connection's rights are
+not known, an ``EVAL`` goes along: who may not run scripts in Redis may not run them here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import hiredis
+
+from .command_names import BLOCKING, GEARS, RUNS_CODE, WATCHED
+from .resp import Framer, Passage, ProtocolError, command
+from .transaction import Transaction, with_module
+from .upstream import KEEP, Redis
+
+if TYPE_CHECKING:
+    from .proxy import Proxy
+
+SENTINEL = b"*1\r\n$1\r\nX\r\n"
+PROBE = command([b"EVAL", b"return 1", b"0"])
+HIGH_WATER = 1 << 20
+HUGE = re.compile(rb"\*\d{7}")
+"""The header of a request of a million words or more."""
+
+
+class Client(asyncio.Protocol):
+    """The connection of a client."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.number = next(proxy.numbers)
+        self.transport: Any = None
+        self.redis = Redis(self)
+        self.later = bytearray()  # of Redis's, to be passed on behind a Gears reply
+        self._buffer = bytearray()
+        self._framer = Framer()
+        self._reader = hiredis.Reader()
+        self._passage: Passage | None = None
+        self._last_words: list[bytes] | None = None  # of a large request that concerns functions
+        self._begun = False  # such a request has but its last bytes to go
+        self._mixed = False
+        self._raw = False  # broken beyond framing: Redis may have it all
+        self._busy = False  # a Gears command is being carried out
+        self._connected = False
+        self._ended = False
+        self._closed = False
+        self._paused = False
+        self._allowed = False  # Redis has let this connection run scripts
+        self._silent = False  # CLIENT REPLY OFF
+        self._skip = b""  # CLIENT REPLY SKIP, which goes along with the next request
+        self._resp3 = False
+        self._subscribed = False  # a RESP2 connection on which little else is allowed
+        self._transaction: Transaction | None = None
+        self.in_flight = False
+
+    # -- the connection -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.proxy.clients.add(self)
+        self.proxy.spawn(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            await self.proxy.upstream.connect(lambda: self.redis)
+        except OSError as error:
+            self.transport.write(f"-ERR Redis cannot be reached: {error}\r\n".encode())
+            self.transport.close()
+            return
+        if self._closed:
+            self.redis.transport.close()
+            return
+        self._connected = True
+        self.process()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self.process()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self.process()
+        return True  # replies that are under way are still delivered
+
+    def pause_writing(self) -> None:
+        if self.redis.transport is not None:
+            self.redis.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.redis.transport is not None:
+            self.redis.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both sides."""
+        if self._closed:
+            return
+        self._closed = True
+        self.proxy.clients.discard(self)
+        self.transport.close()
+        if self.redis.transport is not None:
+            self.redis.transport.close()
+        self.proxy.link.send("GONE", str(self.number))
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def process(self) -> None:
+        """Carry out as much of the buffer as can be."""
+        while self._buffer and self._free():
+            try:
+                if not self._step():
+                    break
+            except ProtocolError:
+                self._raw = True
+        if not self._buffer:
+            self._mixed = False
+        self._throttle()
+        if self._ended and self._free():
+            self._ended = False
+            if self.redis.transport.can_write_eof():
+                self.redis.transport.write_eof()
+            else:  # TLS has no such thing
+                self._start(self._last())
+
+    def _free(self) -> bool:
+        return not (self._busy or self._closed or self.proxy.sections.closed) and self._connected
+
+    def _throttle(self) -> None:
+        """Stop reading from a client that sends faster than it is served."""
+        full = len(self._buffer) > HIGH_WATER and not self._free()
+        if full != self._paused and not self._closed:
+            self._paused = full
+            if full:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def _step(self) -> bool:
+        """Take something off the buffer; False if more bytes are needed first."""
+        if self._raw:
+            self._forward(len(self._buffer))
+            return True
+        if self._passage is not None:
+            self._pass(self._passage)
+            return True
+        if self._plain():
+            self._forward(len(self._buffer))
+            return True
+        end = self._framer.next(self._buffer, 0)
+        if end < 0:
+            return self._incomplete()
+        self._request(self._framer.words, end)
+        return True
+
+    def _plain(self) -> bool:
+        """Whether the buffer holds whole requests, none of which concerns Gears."""
+        if (
+            self._mixed
+            or self._skip
+            or len(self._buffer) > HIGH_WATER
+            or self._transaction is not None
+        ):
+            return False
+        if HUGE.search(self._buffer):  # the parser would make room for all of it at once
+            return False
+        reader = self._reader
+        special = self.proxy.link.special
+        request = None
+        try:
+            reader.feed(self._buffer)
+            reader.feed(SENTINEL)
+            while True:
+                following = reader.gets()
+                if following is False:
+                    break
+                if request is not None:
+                    name = request[0].upper()
+                    if name in WATCHED or name in special or name.startswith(b"RG."):
+                        break
+                request = following
+            else:
+                return False
+            if following is False and request == [b"X"]:
+                return True
+        except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
+            pass  # not what clients send; framing by hand finds out what it is
+        self._reader = hiredis.Reader()
+        self._mixed = True  # the rest is looked at one by one, rather than as a whole every time
+        return False
+
+    def _incomplete(self) -> bool:
+        """An incomplete request: a large foreign one passes as it comes, others are waited for."""
+        words = self._framer.words
+        if not words or len(self._buffer) < KEEP:
+            return False
+        name = words[0].upper()
+        watch = self.proxy.link.watch
+        if name in WATCHED or name in watch.hooks or name.startswith(b"RG."):
+            return False
+        if self._skip:
+            self.redis.transport.write(self._skip)
+            self._skip = b""
+        self._passage = Passage(self._buffer, 0)
+        alone = name in watch.exclusive and not self._apart(name) and self._transaction is None
+        self._last_words = [name] if alone else None
+        if self._transaction is not None:
+            self._transaction.names.append(name)
+        self._forward(self._passage.taken)
+        return True
+
+    def _pass(self, passage: Passage) -> None:
+        """Forward what there is of a large request; Redis acts when it has the last byte."""
+        taken = passage.take(memoryview(self._buffer))
+        if not passage.done:
+            self._forward(taken)
+            return
+        self._passage = None
+        if self._last_words is None:
+            self._forward(taken)
+            return
+        rest = bytes(self._buffer[:taken])
+        del self._buffer[:taken]
+        self._start(self._alone(rest, "", self._last_words, begun=True))
+
+    def _forward(self, size: int) -> None:
+        self.in_flight = True
+        self.redis.transport.write(bytes(self._buffer[:size]))
+        del self._buffer[:size]
+
+    def _request(self, words: list[bytes], end: int) -> None:
+        """One request, which may concern Gears."""
+        name = words[0].upper() if words else b""
+        if self._skip and words:
+            self._after_skip(name, words, end)
+            return
+        if name == b"CLIENT" and [word.upper() for word in words[1:]] == [b"REPLY", b"SKIP"]:
+            self._skip = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            return
+        watch = self.proxy.link.watch
+        if name in GEARS or watch.hooked(name, words):
+            del self._buffer[:end]
+            if self._transaction is not None:
+                self.redis.transport.write(self._transaction.placeholder(words))
+            elif self._allowed and not self.in_flight and name not in RUNS_CODE:
+                self._busy = True
+                kind = "CALL" if name in GEARS else "HOOK"
+                self.proxy.link.post(self.number, self._flags, words, self._answered, kind)
+            else:
+                self._start(self._gears(name, words))
+        elif name == b"EXEC" and self._transaction is not None and self._special(self._transaction):
+            del self._buffer[:end]
+            self._start(self._execute(self._transaction))
+        elif name in watch.exclusive and self._transaction is None and not self._apart(name):
+            request = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            self._start(self._alone(request, "", words))
+        elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
+            request = bytes(self._buffer[:end])
+            del self._buffer[:end]
+            if self._transaction is not None:
+                self.redis.transport.write(request)
+            else:
+                self._start(self._modules(request))
+        else:
+            if self._transaction is not None:
+                self._transaction.names.append(name)
+            self._note(name, words)
+            self._forward(end)
+            if name in BLOCKING:  # nobody waits for it
+                self.in_flight = False
+
+    def _note(self, name: bytes, words: list[bytes]) -> None:
+        """Follow what changes the state of the connection."""
+        if name == b"MULTI":
+            self._transaction = self._transaction or Transaction()
+        elif name in (b"EXEC", b"DISCARD"):
+            self._transaction = None
+        elif name == b"HELLO":
+            self._allowed = False
+            if len(words) > 1:
+                self._resp3 = words[1] == b"3"
+        elif name == b"AUTH":
+            self._allowed = False
+        elif name.endswith(b"SUBSCRIBE"):
+            self._subscribed = not self._resp3
+        elif name == b"RESET":
+            self._transaction, self._resp3, self._allowed, self._silent = None, False, False, False
+            self._subscribed = False
+        elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
+            self._silent = words[2].upper() == b"OFF"
+
+    def _after_skip(self, name: bytes, words: list[bytes], end: int) -> None:
+        """A request that gets no reply.
+
+        Redis must not see a marker in its place, so functions that its events concern run as for
+        a client that talks to Redis directly.
+        """
+        skip, self._skip = self._skip, b""
+        if self._transaction is None and (
+            name in GEARS or self.proxy.link.watch.hooked(name, words)
+        ):
+            del self._buffer[:end]
+            self._start(self._unheard(name, words))
+            return
+        self.redis.transport.write(skip)
+        self._note(name, words)
+        self._forward(end)
+
+    async def _unheard(self, name: bytes, words: list[bytes]) -> bytes:
+        await self._gears(name, words)
+        return b""
+
+    def _apart(self, name: bytes) -> bool:
+        """Whether the proxy cannot know when a command has ended."""
+        return self._silent or self._subscribed or name in BLOCKING
+
+    def _special(self, transaction: Transaction) -> bool:
+        """Whether functions have to do with a transaction."""
+        return bool(transaction.calls) or (
+            not self._silent and not self.proxy.link.watch.exclusive.isdisjoint(transaction.names)
+        )
+
+    async def _last(self) -> bytes:
+        """Wait for the replies that are under way, and hang up."""
+        await self.mark()
+        self.redis.transport.close()
+        return b""
+
+    # -- Gears ----------------------------------------------------------------------------------
+
+    @property
+    def _flags(self) -> str:
+        return "3" if self._resp3 else ""
+
+    def _start(self, coroutine: Any) -> None:
+        self._busy = True
+        self.proxy.spawn(self._finish(coroutine))
+
+    async def _finish(self, coroutine: Any) -> None:
+        try:
+            reply = await coroutine
+        except ConnectionError:
+            return  # Redis has hung up, and so do we
+        self._answered(reply)
+
+    def _answered(self, reply: bytes) -> None:
+        """Pass the reply of a command that was carried out here on, and go on."""
+        if self._closed:
+            return
+        if not self._silent:
+            self.transport.write(reply)
+        if self.later:
+            self.transport.write(bytes(self.later))
+            self.later.clear()
+        self._busy = False
+        self.process()
+
+    async def mark(self) -> None:
+        """Wait until Redis has answered all that was sent to it.
+
+        Not within a transaction, where all is only queued, nor within a large request: a marker
+        would spoil them.
+        """
+        within = self._transaction is not None or self._passage is not None or self._begun
+        if self._silent or self._closed or not self._connected or within:
+            return
+        try:
+            before = await self.redis.exchange()
+        except ConnectionError:
+            return
+        self.in_flight = False
+        self.transport.write(before)
+
+    async def _gears(self, name: bytes, words: list[bytes]) -> bytes:
+        refusal = await self._probe(name)
+        if refusal:
+            return refusal
+        return await self._call(name, self._flags, words)
+
+    async def _call(self, name: bytes, flags: str, words: list[bytes]) -> bytes:
+        kind = "CALL" if name in GEARS else "HOOK"
+        return await self.proxy.link.call(self.number, flags, words, kind)
+
+    async def _alone(
+        self, request: bytes, flags: str, words: Sequence[bytes], begun: bool = False
+    ) -> bytes:
+        """Carry a command out, and let functions do what they make of it, before anything else.
+
+        Args:
+            request: The command as it goes to Redis.
+            flags: ``m`` for a transaction.
+            words: The command; for a transaction the names of its commands.
+            begun: Whether the beginning of the command has gone to Redis already.
+
+        Returns:
+            The reply.
+        """
+        sections = self.proxy.sections
+        self._begun = begun
+        await sections.begin()
+        try:
+            if self.in_flight and "m" not in flags and not begun:
+                await self.mark()  # in a transaction, or a request, a marker would spoil it
+            # Only where it may be replaced is the whole reply kept back, however large.
+            collect = "m" in flags or words[0].upper() in self.proxy.link.watch.linked
+            reply = await self.redis.exchange(request, collect=collect)
+            self._begun = False
+            section = await self.proxy.link.sync(self.number, self._flags + flags, words)
+        finally:
+            sections.end()
+        other = await section.reply
+        return reply if other is None else other
+
+    async def _probe(self, name: bytes) -> bytes:
+        """Redis's refusal, if it would not let this connection do such a thing."""
+        if self._silent:
+            return b""
+        if self._allowed and name not in RUNS_CODE:
+            if self.in_flight:
+                await self.mark()
+            return b""
+        before = await self.redis.exchange(PROBE, hello=not self._allowed and not self._subscribed)
+        self.in_flight = False
+        start = before.rfind(b"\r\n", 0, len(before) - 2) + 2 if b"\r\n" in before[:-2] else 0
+        self.transport.write(before[:start])
+        answer = before[start:]
+        if answer.startswith(b":"):
+            self._allowed = True
+        elif answer.startswith(b"-ERR Can't execute"):
+            return answer.replace(b"'eval'", b"'%b'" % name.lower(), 1)
+        elif answer.startswith(b"-NOPERM"):
+            return answer if name in RUNS_CODE else b""
+        elif answer.startswith((b"-NOAUTH", b"-LOADING", b"-BUSY")):
+            return answer
+        return b""
+
+    async def _modules(self, request: bytes) -> bytes:
+        """MODULE LIST, with Gears among the modules."""
+        await self.mark()
+        return with_module(await self.redis.exchange(request, collect=True), self._resp3)
+
+    async def _execute(self, transaction: Transaction) -> bytes:
+        """EXEC of a transaction with which functions have to do."""
+        calls = transaction.calls
+        runs_code = next((name for name in transaction.called if name in RUNS_CODE), None)
+        request = command([b"EXEC"])
+        if self.proxy.link.watch.exclusive.isdisjoint(transaction.names) or self._silent:
+            reply = await self.redis.exchange(request, collect=True)
+        else:
+            reply = await self._alone(request, "m", transaction.names)
+        self.in_flight, self._transaction = False, None
+        if not calls:
+            return reply
+        if runs_code is not None:
+            refusal = await self._probe(runs_code)
+            if refusal:
+                return transaction.fill(reply, [refusal] * len(calls))
+        replies = []
+        if transaction.done(reply):
+            for name, words in zip(transaction.called, calls):
+                replies.append(await self._call(name, self._flags + "m", words))
+        return transaction.fill(reply, replies)

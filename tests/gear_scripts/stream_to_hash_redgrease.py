@@ -1,0 +1,7 @@
+"""Copy every message of the stream ``mystream`` into a hash of the message's name."""
+
+from redgrease import StreamReader, cmd
+
+StreamReader().foreach(lambda message: cmd.hset(message["id"], mapping=message["value"])).register(
+    "mystream"
+)
