@@ -208,7 +208,7 @@ class Events:
         self._handle(_Round(self._take(command), finished))
 
     def _handle(self, round_: _Round, muted: frozenset[str] = frozenset()) -> None:
-        """Hand the events of a round on, one after the other, but not to muted readers' functions."""
+        """Hand the events of a round on, but not to functions of muted readers."""
         concerned = [one for one in self._registrations if one.request.reader not in muted]
         for event in round_.events:
             for registration in concerned:

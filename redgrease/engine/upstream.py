@@ -38,7 +38,8 @@ class Upstream:
         loop, address = asyncio.get_running_loop(), self._address
         if address.path is not None:
             return await loop.create_unix_connection(factory, address.path)
-        return await loop.create_connection(factory, address.host, address.port, ssl=self._tls)
+        host = address.host or "localhost"
+        return await loop.create_connection(factory, host, address.port, ssl=self._tls)
 
 
 class Redis(asyncio.Protocol):
