@@ -35,6 +35,7 @@ TEST = [
     "pytest-cov>=5",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.5",
+    "requests>=2.28",  # for the function of an example
     "ruff>=0.6",
 ]
 

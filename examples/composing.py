@@ -1,0 +1,75 @@
+"""Functions out of functions: parts that are written once, and put together as needed.
+
+Run it against the embedded server::
+
+    redgrease serve --port 0 -- python examples/composing.py
+
+or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).
+
+A GearFunction is a value: each step makes a new one and leaves the old as it was.  So a chain may
+begin like another one, and an ordinary Python function may add steps to whichever chain it is given.
+"""
+
+import os
+
+import redgrease
+
+r = redgrease.RedisGears.from_url(os.environ.get("REDGREASE_URL", "redis://localhost:6379"))
+
+ORDERS = {
+    "order:1": {"customer": "ann", "item": "tea", "price": 4, "country": "UK"},
+    "order:2": {"customer": "bob", "item": "coffee", "price": 6, "country": "IT"},
+    "order:3": {"customer": "ann", "item": "cake", "price": 9, "country": "UK"},
+    "order:4": {"customer": "cat", "item": "coffee", "price": 5, "country": "UK"},
+}
+
+# --- Parts: what orders are, and which ones are meant.
+orders = redgrease.KeysReader("order:*").values(type="hash")
+british = orders.filter(lambda order: order["country"] == "UK")
+
+
+def prices(function):
+    """Continue with the prices."""
+    return function.map(lambda order: int(order["price"]))
+
+
+def by_customer(function):
+    """Sum the prices of each customer's orders."""
+    return function.aggregateby(
+        lambda order: order["customer"],
+        0,
+        lambda customer, total, order: total + int(order["price"]),
+        lambda customer, total, part: total + part,
+    ).map(lambda group: (group["key"], group["value"]))
+
+
+def main():
+    """Put them together in several ways."""
+    for key, order in ORDERS.items():
+        r.hset(key, mapping=order)
+
+    print("Orders:", orders.count().run(on=r))
+    print("British orders:", british.count().run(on=r))
+    print("Turnover:", prices(orders).aggregate(0, lambda total, price: total + price).run(on=r))
+    print("British average:", prices(british).avg().run(on=r))
+    # The server's order is ascending by default; it calls the other one `reverse=False`.
+    print("Most expensive:", prices(orders).sort(reverse=False).limit(1).run(on=r))
+    print("British customers:", sorted(by_customer(british).run(on=r)))
+
+    # --- The same parts also work on events: the function is told what reader to begin with.
+    def audit(reader):
+        return reader.values().filter(lambda order: int(order["price"]) > 100)
+
+    registered = (
+        audit(redgrease.KeysReader())
+        .foreach(lambda order: redgrease.cmd.rpush("audit", order["customer"]))
+        .register("order:*", eventTypes=["hset"], mode="sync", on=r)
+    )
+    r.hset("order:5", mapping={"customer": "dan", "item": "gold", "price": 900, "country": "CH"})
+    print("To be audited:", [name.decode() for name in r.lrange("audit", 0, -1)])
+    registered.unregister()
+    r.delete("audit", "order:5", *ORDERS)
+
+
+if __name__ == "__main__":
+    main()
