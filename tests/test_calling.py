@@ -214,7 +214,7 @@ def test_time_zones():
         Slotted([1]),
         Stack([1, 2]),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_classes_that_the_function_knows(value):
     known = [Colour, Rights, Point, Pair, Slotted, Stack]
