@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .context import Context, current
 from .errors import GearsError
-from .executions import SHARD_ID
 from .readers import READERS, Reader, for_run
 from .steps import Step
 
@@ -153,8 +152,9 @@ class PyFlatExecution:
             Step("batchgroupby", (_function(extractor, "batchgroupby extractor"), reducer))
         )
 
-    def _plan_and_run(self, steps: tuple[Step, ...], reader: Reader) -> Any:
+    def _plan_and_run(self, steps: tuple[Step, ...], reader: Reader, mode: Any = None) -> Any:
         context = self._require_context()
+        self._engine.shard.check_run(steps, mode)
         if context.script is not None:
             if context.script.plan is not None:
                 raise GearsError(SPENT)
@@ -165,7 +165,8 @@ class PyFlatExecution:
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function, see :meth:`GearsBuilder.run`."""
         argument = args[0] if args else "*"
-        return self._plan_and_run(tuple(self._steps), for_run(self._reader, argument, kwargs))
+        mode = kwargs.get("mode")
+        return self._plan_and_run(tuple(self._steps), for_run(self._reader, argument, kwargs), mode)
 
     def register(self, *args: Any, **kwargs: Any) -> Any:
         """Register the function, see :meth:`GearsBuilder.register`."""
@@ -173,7 +174,10 @@ class PyFlatExecution:
 
     def _register(self, steps: tuple[Step, ...], prefix: Any, options: dict[str, Any]) -> Any:
         context = self._require_context()
-        ident = f"{SHARD_ID}-{self._engine.take_registration_number()}"
+        shard = self._engine.shard
+        shard.check_register(steps, options.get("mode"))
+        number = self._engine.take_registration_number()
+        ident = shard.registration_id(context.session.id, number)
         return self._engine.registrations.add(
             context, ident, self._reader, self._description, steps, prefix, options
         )
@@ -251,10 +255,9 @@ class GearsBuilder(PyFlatExecution):
         Raises:
             GearsError: An argument is wrong, or the script has run a function already.
         """
-        steps = self._finished(convertToStr, collect)
-        return self._plan_and_run(
-            steps, for_run(self._reader, arg if arg else self.defaultArg, kwargs)
-        )
+        steps, mode = self._finished(convertToStr, collect), kwargs.get("mode")
+        reader = for_run(self._reader, arg if arg else self.defaultArg, kwargs)
+        return self._plan_and_run(steps, reader, mode)
 
     def register(
         self, prefix: Any = "*", convertToStr: Any = True, collect: Any = True, **kwargs: Any

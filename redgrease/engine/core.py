@@ -28,6 +28,7 @@ from .scheduler import Scheduler
 from .script import Scripts, Session, Sessions
 from .serial import Serial
 from .settings import Settings
+from .shard import Shard
 from .steps import Step
 from .store import Store
 from .stream_group import InFlight
@@ -85,6 +86,7 @@ class Engine:
         self.settings = Settings(config)
         self.link = link
         self.keyspace = Keyspace(redis, link.hold if link else None, link.release if link else None)
+        self.shard = Shard(self.keyspace, self.settings)
         self.main = Serial("redgrease-main")
         self.store = Store(os.path.join(self.directory, STORE_FILE))
         self.pool = Pool(max(1, self.settings["ExecutionThreads"]))
@@ -125,6 +127,7 @@ class Engine:
 
     def start(self) -> None:
         """Let the registrations act that were kept from the last time."""
+        self.shard.look()
         self.registrations.load()
         self.timers.load()
 

@@ -14,7 +14,6 @@ import hiredis
 from . import replies
 from .connection import decoded
 from .errors import GearsError
-from .executions import SHARD_ID
 from .keyspace import BAD_ARITY, NO_SUCH_COMMAND
 from .replies import OK, Error
 from .requirements import FAILED, RequirementError
@@ -89,11 +88,11 @@ class Dispatcher:
             "RG.DUMPREGISTRATIONS": Row(lambda call: engine.registrations.dump()),
             "RG.UNREGISTER": Row(self.unregister, 1),
             "RG.TRIGGER": Row(self.trigger, 1),
-            "RG.TRIGGERONKEY": Row(self.trigger, 2),
+            "RG.TRIGGERONKEY": Row(self.triggeronkey, 2),
             "RG.CONFIGGET": Row(lambda call: engine.settings.get(call.words)),
             "RG.CONFIGSET": Row(lambda call: engine.settings.set(call.words)),
-            "RG.INFOCLUSTER": Row(lambda call: "no cluster mode"),
-            "RG.REFRESHCLUSTER": Row(lambda call: OK, blocks=True),
+            "RG.INFOCLUSTER": Row(lambda call: engine.shard.describe()),
+            "RG.REFRESHCLUSTER": Row(self.refreshcluster, blocks=True),
             "RG.NETWORKTEST": Row(lambda call: OK),
             "RG.PYSTATS": Row(self.pystats),
             "RG.PYDUMPREQS": Row(lambda call: engine.requirements.dump()),
@@ -187,7 +186,7 @@ class Dispatcher:
         """RG.PYEXECUTE script [options]."""
         engine = self._engine
         try:
-            options = parse_options(call.words[1:])
+            options = parse_options(engine.shard.take_given(call.words[1:]))
             if call.multi or call.inside:
                 return Error(NO_GEARS)
             engine.sessions.check(options)
@@ -207,6 +206,13 @@ class Dispatcher:
 
         Background.run(install, "requirements")
         return DEFERRED
+
+    # -- the cluster ----------------------------------------------------------------------------
+
+    def refreshcluster(self, call: Call) -> Any:
+        """RG.REFRESHCLUSTER."""
+        self._engine.shard.look()
+        return OK
 
     # -- executions -----------------------------------------------------------------------------
 
@@ -263,7 +269,7 @@ class Dispatcher:
         scope = call.words[1].upper() if len(call.arguments) > 1 else "SHARD"
         if scope not in ("SHARD", "CLUSTER"):
             return Error("unknown subcommand")
-        if scope == "CLUSTER":
+        if scope == "CLUSTER" and not self._engine.shard.clustered:
             return Error("no cluster detected - use `RG.GETEXECUTION <id> [SHARD]` instead")
         execution = self._engine.executions.get(call.words[0])
         return NO_EXECUTION if execution is None else [execution.describe()]
@@ -282,8 +288,13 @@ class Dispatcher:
             return Error(f"ERR {error}")
         return OK
 
+    def triggeronkey(self, call: Call) -> Any:
+        """RG.TRIGGERONKEY name key [arg ...]; the node that has the key runs it."""
+        elsewhere = self._engine.shard.misses(call.arguments[1])
+        return self.trigger(call) if elsewhere is None else Error(elsewhere)
+
     def trigger(self, call: Call) -> Any:
-        """RG.TRIGGER name [arg ...] and RG.TRIGGERONKEY name key [arg ...]."""
+        """RG.TRIGGER name [arg ...]."""
         commands = self._engine.registrations.commands
         if call.inside:
             return commands.call_inside(call.arguments)
@@ -297,7 +308,7 @@ class Dispatcher:
         for ident in call.words:
             registration = self._engine.registrations.get(ident)
             if registration is None:
-                return Error(f"Execution {ident} does not exists on shard {SHARD_ID}")
+                return Error(f"Execution {ident} does not exists on shard {self._engine.shard.id}")
             if not hasattr(registration, verb):
                 reader = registration.request.reader
                 return Error(f"Reader {reader} does not support {verb}")

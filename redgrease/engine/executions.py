@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .core import Engine
     from .script import Session
 
-SHARD_ID = "0" * 40
 ABORT_INTERVAL = 0.002
 ABORT_PATIENCE = 5.0
 """Seconds for which a function may resist an abort."""
@@ -323,7 +322,7 @@ class Execution:
         plan += ["results", len(self.results) if self.done else -1, "errors", list(self.errors)]
         plan += ["total_duration", self.duration_ms]
         plan += ["read_duration", int(self.read_seconds * 1000), "steps", rows[::-1]]
-        return ["shard_id", SHARD_ID, "execution_plan", plan]
+        return ["shard_id", self._engine.shard.id, "execution_plan", plan]
 
 
 class Executions:
@@ -345,7 +344,7 @@ class Executions:
     ) -> Execution:
         """Make an execution of a plan and list it; the oldest one may have to go."""
         with self._lock:
-            ident = f"{SHARD_ID}-{self._next}"
+            ident = f"{self._engine.shard.id}-{self._next}"
             self._next += 1
             limit = self._engine.settings["MaxExecutions"]
             while 0 < limit <= len(self._listed):

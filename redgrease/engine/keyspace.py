@@ -80,6 +80,8 @@ class Keyspace:
         self._token: str | None = None
         self._arities: dict[bytes, int | None] = {}
         self._spare: list[Connection] = []
+        self.node_id: str | None = None
+        """Its ID, if it is a node of a cluster."""
         self.script_way = 0
         """Which of the ways to run the reading script the server knows, see ``pages``."""
 

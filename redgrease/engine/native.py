@@ -35,8 +35,6 @@ LEVELS = {
     "notice": logging.INFO,
     "warning": logging.WARNING,
 }
-HASHTAG = "06S"
-"""A text whose hash slot is the first one."""
 _log = logging.getLogger("redgrease.engine.gears")
 
 
@@ -117,7 +115,7 @@ class Native:
 
     def hashtag(self) -> str:
         """A text that composes keys of this shard."""
-        return HASHTAG
+        return self._engine.shard.hashtag()
 
     def call_next(self, *args: Any) -> Any:
         """Go on with the command that a hook has intercepted."""

@@ -191,7 +191,7 @@ def _open_python(reader: Reader, pages: Pages, keyspace: Keyspace, counted: bool
 
 
 def _open_shards(reader: Reader, pages: Pages, keyspace: Keyspace, counted: bool) -> Iterator[Any]:
-    yield "1"
+    yield keyspace.node_id or "1"
 
 
 def _open_stream(reader: Reader, pages: Pages, keyspace: Keyspace, counted: bool) -> Iterator[Any]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from .context import Context, entered
 from .errors import error_text
-from .executions import SHARD_ID
 from .replies import OK, Error, results_and_errors
 from .sessions import OptionError, Options, Session, Sessions
 
@@ -160,7 +159,7 @@ class Scripts:
         try:
             self._engine.registrations.commit(run.session, run.registrations, run.replaces)
         except Exception as error:
-            answer([Error(f"-ERR shard-{SHARD_ID}: {error}")])
+            answer([Error(f"-ERR shard-{self._engine.shard.id}: {error}")])
             return
         self._engine.executions.skip()  # on the original, an execution does it
         answer(OK)

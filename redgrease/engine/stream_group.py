@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -228,6 +229,27 @@ class InFlight:
         self._lock = Lock()
         self._ids: dict[bytes, set[bytes]] = {}
         self._waiting: dict[bytes, list[Callable[[], None]]] = {}
+        self._readings: dict[bytes, int] = {}
+        self._dropped: dict[bytes, dict[bytes, int]] = {}
+        self._clock = 0
+
+    @contextmanager
+    def reading(self, key: bytes) -> Iterator[int]:
+        """A block in which entries are read that may be taken then; gives what :meth:`take` needs.
+
+        Between Redis's answer and the taking, somebody else may finish with an entry.
+        """
+        with self._lock:
+            self._readings[key] = self._readings.get(key, 0) + 1
+            since = self._clock
+        try:
+            yield since
+        finally:
+            with self._lock:
+                self._readings[key] -= 1
+                if not self._readings[key]:
+                    del self._readings[key]
+                    self._dropped.pop(key, None)
 
     def free(self, key: bytes, found: list[Entry], released: Callable[[], None]) -> list[Entry]:
         """Those of some entries that nobody works on.
@@ -244,11 +266,25 @@ class InFlight:
                 self._waiting.setdefault(key, []).append(released)
             return free
 
-    def take(self, key: bytes, found: Iterable[Entry]) -> list[Entry]:
-        """Begin to work on entries; returns those that nobody works on already."""
+    def take(self, key: bytes, found: Iterable[Entry], since: int) -> list[Entry]:
+        """Begin to work on entries.
+
+        Args:
+            key: The stream.
+            found: The entries.
+            since: What :meth:`reading` gave before they were read.
+
+        Returns:
+            Those on which nobody works, nor has worked since.
+        """
         with self._lock:
             ids = self._ids.setdefault(key, set())
-            free = [entry for entry in found if entry[0] not in ids]
+            late = self._dropped.get(key, {})
+            free = [
+                entry
+                for entry in found
+                if entry[0] not in ids and late.get(entry[0], since) <= since
+            ]
             ids.update(entry[0] for entry in free)
             if not ids:
                 del self._ids[key]
@@ -258,7 +294,11 @@ class InFlight:
         """Nobody works on these any more."""
         with self._lock:
             ids = self._ids.get(key, set())
-            ids.difference_update(entry[0] for entry in done)
+            names = [entry[0] for entry in done]
+            ids.difference_update(names)
+            if key in self._readings:
+                self._clock += 1
+                self._dropped.setdefault(key, {}).update(dict.fromkeys(names, self._clock))
             if not ids:
                 self._ids.pop(key, None)
             calls = self._waiting.pop(key, [])

@@ -337,7 +337,8 @@ class StreamRegistration(Registration):
                 if not self._due(stream):
                     return None
                 arrived = stream.arrived
-            return self._took(stream, self._group.read(key, self._size), arrived)
+            with self.engine.in_flight.reading(key) as since:
+                return self._took(stream, self._group.read(key, self._size), arrived, since)
         except Gone:
             with self._lock:
                 stream.pending = stream.look = False
@@ -371,16 +372,21 @@ class StreamRegistration(Registration):
         # Other registrations may just have read some of them: those show up as theirs, or are
         # acknowledged, when we look again.
         ids = {ident for ident, _ in in_flight.free(key, found, released)}
-        found = [entry for entry in self._group.delivered(key) if entry[0] in ids]
-        return in_flight.take(key, in_flight.free(key, found, released))
+        with in_flight.reading(key) as since:
+            found = [entry for entry in self._group.delivered(key) if entry[0] in ids]
+            found = in_flight.free(key, found, released)
+            mine = in_flight.take(key, found, since)
+        if len(mine) < len(found):
+            released()  # somebody has just finished with some; acknowledged or not
+        return mine
 
-    def _took(self, stream: Stream, found: list[Entry], arrived: int) -> Batch | None:
+    def _took(self, stream: Stream, found: list[Entry], arrived: int, since: int) -> Batch | None:
         """New entries have been read, when so many had come."""
         with self._lock:
             when = stream.read(len(found))
             if len(found) < self._size:
                 stream.exhausted(arrived)
-        mine = self.engine.in_flight.take(stream.key, found)
+        mine = self.engine.in_flight.take(stream.key, found, since)
         return Batch(mine, when) if mine else None
 
     def _run(self, batch: Batch, stream: Stream) -> bool:
@@ -441,15 +447,16 @@ class StreamRegistration(Registration):
             extra = [(b"XREVRANGE", key, b"+", b"-", b"COUNT", b"1")]
         if not commands and not extra:
             return None, again
-        replies = self._group.send([*commands, *extra])
-        last, stream.done = stream.done, []
-        if batch.arrived is not None:
-            self._lags.lagged(batch.arrived)
-        if ahead:
-            try:
-                return self._took(stream, entries(replies[-1]), arrived), True
-            except Gone:
-                return None, True  # read again, which makes a new group
+        with self.engine.in_flight.reading(key) as since:
+            replies = self._group.send([*commands, *extra])
+            last, stream.done = stream.done, []
+            if batch.arrived is not None:
+                self._lags.lagged(batch.arrived)
+            if ahead:
+                try:
+                    return self._took(stream, entries(replies[-1]), arrived, since), True
+                except Gone:
+                    return None, True  # read again, which makes a new group
         if unknown:
             self._look_at_newest(stream, replies[-1], last[-1], arrived)
         return None, again

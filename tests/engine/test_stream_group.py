@@ -136,15 +136,27 @@ class TestLooking:
 def test_in_flight():
     one, called = InFlight(), []
     entries = [(b"1-1", None), (b"2-1", None), (b"3-1", None)]
-    assert one.take(b"s", entries[:2]) == entries[:2]
-    assert one.take(b"s", entries) == entries[2:]
-    assert one.take(b"other", entries) == entries
+    assert one.take(b"s", entries[:2], 0) == entries[:2]
+    assert one.take(b"s", entries, 0) == entries[2:]
+    assert one.take(b"other", entries, 0) == entries
     assert one.free(b"s", entries, lambda: called.append("s")) == []
     assert one.free(b"none", entries, lambda: called.append("none")) == entries
     one.drop(b"other", entries)
     assert called == []
     one.drop(b"s", entries[1:])
     assert called == ["s"]
-    assert one.take(b"s", entries) == entries[1:]
+    assert one.take(b"s", entries, 0) == entries[1:]
     one.drop(b"s", entries)
     assert called == ["s"]
+
+
+def test_what_somebody_has_finished_with_since_it_was_read_is_not_taken():
+    one = InFlight()
+    entries = [(b"1-1", None), (b"2-1", None)]
+    with one.reading(b"s") as before:
+        with one.reading(b"s") as other:
+            assert one.take(b"s", entries[:1], other) == entries[:1]
+        one.drop(b"s", entries[:1])
+        assert one.take(b"s", entries, before) == entries[1:]
+    with one.reading(b"s") as later:
+        assert one.take(b"s", entries, later) == entries[:1]
