@@ -22,8 +22,9 @@ def _redgrease_start(scope):
         raise RuntimeError({mismatch} % sys.version_info[:2])
     loaders = vars(sys.modules["redisgears"]).setdefault("_redgrease_loaders", {{}})
     if {key} not in loaders:
-        loader = {{"__name__": "redgrease_loader"}}
-        exec(compile({loader}, "<redgrease loader>", "exec"), loader)
+        text = {loader}
+        loader = {{"__name__": "redgrease_loader", "SOURCE": zlib.compress(text.encode("utf-8"))}}
+        exec(compile(text, "<redgrease loader>", "exec"), loader)
         loaders[{key}] = loader
     return loaders[{key}]["start"]({plan}, scope)
 _redgrease_start(globals())
