@@ -57,7 +57,18 @@ class Client(asyncio.Protocol):
         self._resp3 = False
         self._subscribed = False  # a RESP2 connection on which little else is allowed
         self._transaction: Transaction | None = None
-        self.in_flight = False
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether something was sent to Redis of which nobody has seen whether it is answered."""
+        return self in self.proxy.flying
+
+    @in_flight.setter
+    def in_flight(self, value: bool) -> None:
+        if value:
+            self.proxy.flying.add(self)
+        else:
+            self.proxy.flying.discard(self)
 
     # -- the connection -------------------------------------------------------------------------
 
@@ -105,6 +116,7 @@ class Client(asyncio.Protocol):
             return
         self._closed = True
         self.proxy.clients.discard(self)
+        self.proxy.flying.discard(self)
         self.transport.close()
         if self.redis.transport is not None:
             self.redis.transport.close()
@@ -231,7 +243,7 @@ class Client(asyncio.Protocol):
         self._start(self._alone(rest, "", self._last_words, begun=True))
 
     def _forward(self, size: int) -> None:
-        self.in_flight = True
+        self.proxy.flying.add(self)
         self.redis.transport.write(bytes(self._buffer[:size]))
         del self._buffer[:size]
 
@@ -252,8 +264,7 @@ class Client(asyncio.Protocol):
                 self.redis.transport.write(self._transaction.placeholder(words))
             elif self._allowed and not self.in_flight and name not in RUNS_CODE:
                 self._busy = True
-                kind = "CALL" if name in GEARS else "HOOK"
-                self.proxy.link.post(self.number, self._flags, words, self._answered, kind)
+                self._post(name, words)
             else:
                 self._start(self._gears(name, words))
         elif name == b"EXEC" and self._transaction is not None and self._special(self._transaction):
@@ -336,6 +347,28 @@ class Client(asyncio.Protocol):
         return b""
 
     # -- Gears ----------------------------------------------------------------------------------
+
+    def _post(self, name: bytes, words: list[bytes]) -> None:
+        """Have the worker carry a command out, with nothing else to be done before."""
+        link, sections = self.proxy.link, self.proxy.sections
+        if not link.watch.alone(name, words) or self.proxy.flying or not sections.try_begin():
+            kind = "CALL" if name in GEARS else "HOOK"
+            link.post(self.number, self._flags, words, self._answered, kind)
+            return
+        # Nothing is under way: the function need not ask for everybody to be kept back.
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                sections.end()
+
+        def answered(reply: bytes) -> None:
+            end()
+            self._answered(reply)
+
+        link.post(self.number, self._flags + "s", words, answered, released=end)
 
     @property
     def _flags(self) -> str:

@@ -18,6 +18,7 @@ from .replies import Error, record, records
 
 if TYPE_CHECKING:
     from .core import Engine
+    from .serial import Serial
 
 NOT_NOW = (
     "ERR can not run a non-sync execution inside a MULTI/LUA (blocking is not allowed) or on "
@@ -75,7 +76,8 @@ class CommandRegistration(Registration):
         """A hooked command does not go to Redis."""
         info = self._keys
         keys = (info.first, info.last, info.step)
-        return Watches(hook=self.hook, prefix=self._prefix, keys=keys)
+        trigger = self.trigger if self.mode == SYNC else None
+        return Watches(trigger=trigger, hook=self.hook, prefix=self._prefix, keys=keys)
 
     def concerns(self, words: Sequence[bytes]) -> bool:
         """Whether the hook is for a command with these words."""
@@ -102,6 +104,7 @@ class CommandRegistration(Registration):
         words: Sequence[bytes],
         done: Callable[[Execution], None],
         may_wait: bool,
+        release: Callable[[], None] | None = None,
         **surroundings: Any,
     ) -> Error | None:
         """Run for a client's command.
@@ -110,6 +113,7 @@ class CommandRegistration(Registration):
             words: What becomes the record.
             done: Called when it has ended.
             may_wait: Whether the client may be kept waiting.
+            release: Lets the others go on, if the proxy keeps them back already.
             surroundings: More attributes of the function's context.
 
         Returns:
@@ -119,7 +123,8 @@ class CommandRegistration(Registration):
             return Error(NOT_NOW)
         execution = self._execution(words, done, may_wait=may_wait, **surroundings)
         if self.mode == SYNC:
-            self.engine.main.submit(lambda: self._run_alone(execution))
+            thread = self.engine.main if release is None else self.engine.events.serial
+            thread.submit(lambda: self._run_alone(execution, thread, release))
         elif self.request.options["inorder"]:
             self.lane.submit(execution.run)
         else:
@@ -146,19 +151,26 @@ class CommandRegistration(Registration):
             self.engine.keyspace.unlock()
         return execution
 
-    def _run_alone(self, execution: Execution) -> None:
-        """Run in the main thread, with everybody else kept out, until the function waits."""
-        keyspace, main = self.engine.keyspace, self.engine.main
+    def _run_alone(
+        self, execution: Execution, thread: Serial, release: Callable[[], None] | None
+    ) -> None:
+        """Run with everybody else kept out, until the function waits for something."""
+        keyspace = self.engine.keyspace
 
         def suspend() -> None:
             context = current()
             if context is not None:
                 context.suspend = None
             keyspace.suspend()
-            main.hand_over(lambda: None)
+            if release is not None:
+                release()
+            thread.hand_over(lambda: None)
 
         execution.surroundings["suspend"] = suspend
-        keyspace.lock()
+        if release is not None:
+            keyspace.begin_section()
+        else:
+            keyspace.lock()
         try:
             execution.run()
         finally:
@@ -266,7 +278,14 @@ class Commands:
 
     # -- calls ----------------------------------------------------------------------------------
 
-    def call(self, words: Sequence[bytes], answer: Answer, may_wait: bool, resp3: bool) -> Any:
+    def call(
+        self,
+        words: Sequence[bytes],
+        answer: Answer,
+        may_wait: bool,
+        resp3: bool,
+        release: Callable[[], None] | None = None,
+    ) -> Any:
         """RG.TRIGGER of a client.
 
         Args:
@@ -274,6 +293,7 @@ class Commands:
             answer: Gets the reply, later.
             may_wait: Whether the client may be kept waiting.
             resp3: For which protocol results are encoded.
+            release: Lets the others go on, if the proxy keeps them back already.
 
         Returns:
             An error that can be told at once, or None.
@@ -288,7 +308,7 @@ class Commands:
             else:
                 answer(records(execution.results, resp3))
 
-        return registration.run_for_client(words, done, may_wait)
+        return registration.run_for_client(words, done, may_wait, release)
 
     def call_inside(self, words: Sequence[bytes]) -> Any:
         """RG.TRIGGER of a function; returns the reply, to be encoded."""

@@ -40,6 +40,7 @@ class Call:
         multi: Whether it is in a transaction.
         inside: Whether a function sent it.
         answer: Takes the reply when it comes later.
+        release: Lets the other clients go on, if they are kept back already.
     """
 
     arguments: list[bytes]
@@ -47,6 +48,7 @@ class Call:
     multi: bool = False
     inside: bool = False
     answer: Callable[[Any], None] = lambda reply: None
+    release: Callable[[], None] | None = None
 
     @property
     def words(self) -> list[str]:
@@ -116,6 +118,7 @@ class Dispatcher:
         reply: Callable[[bytes], None],
         resp3: bool = False,
         multi: bool = False,
+        release: Callable[[], None] | None = None,
     ) -> None:
         """Run a command of a client.
 
@@ -124,12 +127,13 @@ class Dispatcher:
             reply: Gets the encoded reply, at once or later, from whatever thread.
             resp3: Whether the client has switched to RESP3.
             multi: Whether it is in a transaction, where nothing may wait.
+            release: Lets the other clients go on, if the proxy keeps them back already.
         """
 
         def answer(value: Any) -> None:
             reply(replies.encode(value, resp3))
 
-        value = self._run(words, Call(words[1:], resp3, multi, answer=answer))
+        value = self._run(words, Call(words[1:], resp3, multi, answer=answer, release=release))
         if value is not DEFERRED:
             answer(value)
 
@@ -298,7 +302,7 @@ class Dispatcher:
         commands = self._engine.registrations.commands
         if call.inside:
             return commands.call_inside(call.arguments)
-        error = commands.call(call.arguments, call.answer, not call.multi, call.resp3)
+        error = commands.call(call.arguments, call.answer, not call.multi, call.resp3, call.release)
         return DEFERRED if error is None else error
 
     def pauseregistrations(self, call: Call, unpause: bool = False) -> Any:

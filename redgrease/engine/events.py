@@ -58,7 +58,8 @@ class Events:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.notifications = Notifications(engine.keyspace.address, self._arrived, self._regained)
-        self._serial = Serial("redgrease-sync")
+        self.serial = Serial("redgrease-sync")
+        """Runs what happens in sections, which must not wait behind those who wait for a hold."""
         self._registrations: tuple[Registration, ...] = ()
         self._plain = threading.Lock()
         self._asked = False
@@ -71,7 +72,7 @@ class Events:
     def close(self) -> None:
         """End the threads."""
         self.notifications.close()
-        self._serial.close()
+        self.serial.close()
 
     # -- registrations --------------------------------------------------------------------------
 
@@ -87,12 +88,15 @@ class Events:
             self.settle()
         wanted: set[str] = set()
         linked: set[str] = set()
+        triggers: set[str] = set()
         hooks: dict[str, tuple[list[int], list[str] | None]] = {}
         for registration in registrations:
             watches = registration.watches()
             linked |= watches.commands
             if watches.writes or watches.reads:
                 wanted |= self._raising(watches.reads)
+            if watches.trigger is not None:
+                triggers.add(watches.trigger)
             if watches.hook is not None:
                 _add_hook(hooks, watches)
         wanted |= linked
@@ -102,7 +106,12 @@ class Events:
         self.notifications.hurried = not self.sync
         if self._engine.link is not None:
             self._engine.link.watch(
-                {"exclusive": sorted(wanted), "linked": sorted(linked), "hooks": hooks}
+                {
+                    "exclusive": sorted(wanted),
+                    "linked": sorted(linked),
+                    "triggers": sorted(triggers),
+                    "hooks": hooks,
+                }
             )
 
     def _wanted(self, name: str, key: bytes) -> bool:
@@ -132,7 +141,7 @@ class Events:
         if not self.sync:
             self._hand_on()
         elif self._engine.link is None:
-            self._serial.submit(lambda: self._run_section(None, None))
+            self.serial.submit(lambda: self._run_section(None, None))
         elif not self._asked:
             self._asked = True
             self._engine.link.ask_turn()
@@ -193,7 +202,7 @@ class Events:
             else:
                 link.done(ident, "~")
 
-        self._serial.submit(lambda: self._run_section(command, ended))
+        self.serial.submit(lambda: self._run_section(command, ended))
 
     def _run_section(self, command: Command | None, ended: Callable[[], None] | None) -> None:
         keyspace = self._engine.keyspace
@@ -243,7 +252,7 @@ class Events:
             round_.thread = thread
             keyspace.gate.pass_on(thread)
 
-        self._serial.hand_over(lambda: self._go_on(round_), follow)
+        self.serial.hand_over(lambda: self._go_on(round_), follow)
         return None
 
     def run_sync(

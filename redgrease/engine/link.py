@@ -67,6 +67,7 @@ class WorkerLink:
         self.special: frozenset[bytes] = frozenset()
         """Names of the commands that concern registrations."""
         self._sections: dict[bytes, Section] = {}
+        self._released: dict[bytes, Callable[[], None]] = {}
         self._ids = itertools.count(1)
         self._calls: dict[bytes, Callable[[bytes], None]] = {}
         self._waiting: list[bytes] = []
@@ -95,17 +96,21 @@ class WorkerLink:
         words: Sequence[bytes],
         answered: Callable[[bytes], None],
         kind: str = "CALL",
+        released: Callable[[], None] | None = None,
     ) -> None:
         """Have the worker carry a command out.
 
         Args:
             client: The number of the client's connection.
-            flags: ``3`` for RESP3, ``m`` where blocking is not allowed.
+            flags: ``3`` for RESP3, ``m`` where blocking is not allowed, ``s`` in a section.
             words: The command.
             answered: Called with the reply, as it goes over the wire.
             kind: ``CALL``, or ``HOOK`` for a command of Redis's that is hooked.
+            released: Called when the section may end before there is a reply.
         """
         ident = b"%d" % next(self._ids)
+        if released is not None:
+            self._released[ident] = released
         self._calls[ident] = answered
         self._send(hiredis.pack_command((kind, ident, str(client), flags, *words)))
 
@@ -166,6 +171,7 @@ class WorkerLink:
         self._worker = None
         self.ready.clear()
         calls, self._calls = self._calls, {}
+        self._released.clear()
         for answered in calls.values():
             answered(DIED)
         for section in self._sections.values():
@@ -180,6 +186,7 @@ class WorkerLink:
         """Act on a frame of the worker's."""
         kind = words[0]
         if kind == b"REPLY":
+            self._released.pop(words[1], None)
             answered = self._calls.pop(words[1], None)
             if answered is not None:
                 answered(words[2])
@@ -192,7 +199,10 @@ class WorkerLink:
             self.sections.release(words[1])
         elif kind == b"DONE":
             section = self._sections.get(words[1])
-            if section is not None and section.finish(words[2].decode(), words[3]):
+            released = self._released.pop(words[1], None)
+            if released is not None:
+                released()
+            elif section is not None and section.finish(words[2].decode(), words[3]):
                 del self._sections[words[1]]
         elif kind == b"WATCH":
             self.watch = Watch.from_json(words[1])

@@ -47,6 +47,18 @@ return {cursor, keys, values, others}
 """Answers cursor, keys, the strings' values (nil for others), and for the others index (from 0),
 type and value, flat; or cursor and number of keys."""
 
+CLUSTER_SCRIPT = READ_SCRIPT.replace(
+    b"local part = redis.call('MGET', unpack(keys, first, last))\n",
+    b"""local part = {}
+  for i = first, last do
+    local value = redis.pcall('GET', keys[i])
+    part[i - first + 1] = type(value) == 'string' and value
+  end
+""",
+)
+"""The same for a node of a cluster, where no command may have keys of several slots.  Valkey 9.1
+would refuse all scripts from then on."""
+
 TYPES = {
     "string": "string",
     "list": "list",
@@ -239,6 +251,17 @@ class Pages:
         return found
 
 
+def _ways(script: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """The ways to run a script."""
+    digest = hashlib.sha1(script).hexdigest().encode()
+    return (
+        (b"EVALSHA_RO", digest),
+        (b"EVAL_RO", script),
+        (b"EVALSHA", digest),
+        (b"EVAL", script),
+    )
+
+
 class Scripts:
     """Runs the reading script in the way that the server knows.
 
@@ -246,21 +269,17 @@ class Scripts:
         keyspace: Redis; remembers what was found out.
     """
 
-    SHA = hashlib.sha1(READ_SCRIPT).hexdigest().encode()
-    WAYS: tuple[tuple[bytes, bytes], ...] = (
-        (b"EVALSHA_RO", SHA),
-        (b"EVAL_RO", READ_SCRIPT),
-        (b"EVALSHA", SHA),
-        (b"EVAL", READ_SCRIPT),
-    )
+    WAYS = _ways(READ_SCRIPT)
+    CLUSTER_WAYS = _ways(CLUSTER_SCRIPT)
 
     def __init__(self, keyspace: Keyspace) -> None:
         self._keyspace = keyspace
+        self._ways = self.WAYS if keyspace.node_id is None else self.CLUSTER_WAYS
         self._way = keyspace.script_way
 
     def command(self, keys: Sequence[bytes], words: Sequence[bytes]) -> list[bytes]:
         """The command that runs the script."""
-        name, body = self.WAYS[self._way]
+        name, body = self._ways[self._way]
         return [name, body, b"%d" % len(keys), *keys, *words]
 
     def another_way(self, error: str) -> bool:

@@ -32,6 +32,8 @@ class Proxy:
         self.sections = Sections(self._drained, self._granted, self._free)
         self.link = WorkerLink(link_path, self.sections, self.run_events)
         self.clients: set[Client] = set()
+        self.flying: set[Client] = set()
+        """Those that have sent Redis something, and nobody has looked whether it is answered."""
         self.numbers = itertools.count(1)
         self._server: asyncio.AbstractServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,7 +65,7 @@ class Proxy:
 
     async def _drained(self) -> None:
         """Wait until Redis has answered all that clients have sent."""
-        waiting = [client.mark() for client in list(self.clients) if client.in_flight]
+        waiting = [client.mark() for client in list(self.flying)]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
 

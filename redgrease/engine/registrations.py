@@ -129,6 +129,7 @@ class Watches:
         writes: Whether all commands that may change keys do.
         reads: Whether all commands that may look for keys do, too.
         commands: Names of commands that do.
+        trigger: The trigger whose function runs while nothing else happens.
         hook: Name of the command that it stands before.
         prefix: The prefix of the keys that the hook is for; None for all commands of the name.
         keys: Where that command has its keys: first, last, step.
@@ -137,6 +138,7 @@ class Watches:
     writes: bool = False
     reads: bool = False
     commands: frozenset[str] = frozenset()
+    trigger: str | None = None
     hook: str | None = None
     prefix: str | None = None
     keys: tuple[int, int, int] = (0, 0, 0)

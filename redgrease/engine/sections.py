@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+TRIGGERS = frozenset({b"RG.TRIGGER", b"RG.TRIGGERONKEY"})
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -22,12 +24,14 @@ class Watch:
     Attributes:
         exclusive: Names of the commands after which functions may have to run at once.
         linked: Names of those whose replies functions may override.
+        triggers: Names of the triggers whose functions run while nothing else happens.
         hooks: Names of the commands that functions stand before, each with the positions of its
             keys (first, last, step) and the prefixes that concern them, or None for all keys.
     """
 
     exclusive: frozenset[bytes] = frozenset()
     linked: frozenset[bytes] = frozenset()
+    triggers: frozenset[bytes] = frozenset()
     hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
 
     @classmethod
@@ -38,15 +42,20 @@ class Watch:
         for name, (positions, prefixes) in found["hooks"].items():
             raw = None if prefixes is None else [prefix.encode() for prefix in prefixes]
             hooks[name.encode()] = (positions, raw)
-        exclusive, linked = (
-            frozenset(name.encode() for name in found[kind]) for kind in ("exclusive", "linked")
+        exclusive, linked, triggers = (
+            frozenset(name.encode("utf-8", "surrogateescape") for name in found[kind])
+            for kind in ("exclusive", "linked", "triggers")
         )
-        return cls(exclusive, linked, hooks)
+        return cls(exclusive, linked, triggers, hooks)
 
     @property
     def names(self) -> frozenset[bytes]:
         """All commands that need a closer look."""
         return self.exclusive | self.hooks.keys()
+
+    def alone(self, name: bytes, words: Sequence[bytes]) -> bool:
+        """Whether a command is a call of such a trigger."""
+        return name in TRIGGERS and len(words) > 1 and words[1] in self.triggers
 
     def hooked(self, name: bytes, words: Sequence[bytes]) -> bool:
         """Whether a function stands before this very command."""
@@ -88,10 +97,16 @@ class Sections:
 
     # -- sections -------------------------------------------------------------------------------
 
+    def try_begin(self) -> bool:
+        """Take a turn if there is no need to wait for one; to be followed by :meth:`end`."""
+        if self.closed or self._waiting:
+            return False
+        self._busy = True
+        return True
+
     async def begin(self) -> None:
         """Wait for a turn; to be followed by :meth:`end`."""
-        if not self.closed and not self._waiting:
-            self._busy = True
+        if self.try_begin():
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)

@@ -136,12 +136,14 @@ class Link:
         kind = frame[0]
         if kind == b"CALL":
             ident, flags, words = frame[1], frame[3], frame[4:]
+            release = (lambda: self.done(ident.decode(), "~")) if b"s" in flags else None
             try:
                 engine.dispatcher.call(
                     words,
                     lambda reply: self.send("REPLY", ident, reply),
                     resp3=b"3" in flags,
                     multi=b"m" in flags,
+                    release=release,
                 )
             except Exception as error:
                 _log.exception("%r failed", words[0])
