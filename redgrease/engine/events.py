@@ -66,7 +66,8 @@ class Events:
         self.sync = False
         """Whether there are registrations for which clients have to wait."""
         self._table: dict[str, CommandInfo] = {}
-        self._writes: dict[str, bool] = {}
+        self._raise: frozenset[str] = frozenset()
+        """Names of the commands whose events have to be handled before they return."""
         self._local = threading.local()
 
     def close(self) -> None:
@@ -93,12 +94,14 @@ class Events:
         for registration in registrations:
             watches = registration.watches()
             linked |= watches.commands
+            wanted |= watches.raising
             if watches.writes or watches.reads:
                 wanted |= self._raising(watches.reads)
             if watches.trigger is not None:
                 triggers.add(watches.trigger)
             if watches.hook is not None:
                 _add_hook(hooks, watches)
+        self._raise = frozenset(wanted)
         wanted |= linked
         self._registrations = taking
         self.notifications.wanted = self._wanted
@@ -304,28 +307,23 @@ class Events:
             The reply, see :meth:`keyspace.Keyspace.execute`.
         """
         keyspace = self._engine.keyspace
-        if not self.sync or not self._may_write(words):
+        if not self._raise or words[0].decode("latin-1").upper() not in self._raise:
             return keyspace.execute(words)
         context = current()
         keyspace.lock()
         try:
+            marker = self.notifications.marker()
             try:
-                return keyspace.execute(words)
+                return keyspace.execute(words, marker)
             finally:
-                self.notifications.settle(PATIENCE)
+                if keyspace.marks:
+                    self.notifications.settle_by(marker, PATIENCE)
+                else:
+                    self.notifications.settle(PATIENCE)
                 muted = context.muted if context is not None else frozenset()
                 self._handle(_Round(self._take(None), None), muted)
         finally:
             keyspace.unlock()
-
-    def _may_write(self, words: Sequence[bytes]) -> bool:
-        name = words[0].decode("latin-1").upper()
-        known = self._writes.get(name)
-        if known is None:
-            info = CommandInfo.of(self._engine.keyspace, name)
-            known = name in WRITING_SCRIPTS or (info is not None and (info.writes or info.keyed))
-            self._writes[name] = known
-        return known
 
 
 def _add_hook(hooks: dict[str, tuple[list[int], list[str] | None]], watches: Watches) -> None:

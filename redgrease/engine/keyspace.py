@@ -82,6 +82,8 @@ class Keyspace:
         self._spare: list[Connection] = []
         self.node_id: str | None = None
         """Its ID, if it is a node of a cluster."""
+        self.marks = True
+        """Whether Redis took the last command that was sent behind another."""
         self.script_way = 0
         """Which of the ways to run the reading script the server knows, see ``pages``."""
 
@@ -157,11 +159,12 @@ class Keyspace:
 
     # -- execute --------------------------------------------------------------------------------
 
-    def execute(self, words: Sequence[bytes]) -> Any:
+    def execute(self, words: Sequence[bytes], behind: Sequence[bytes] | None = None) -> Any:
         """Run a command for a function.
 
         Args:
             words: The command and its arguments.
+            behind: Another command, to be sent behind it.
 
         Returns:
             The reply: ``str`` (``bytearray`` if not UTF-8), ``int``, ``None`` or lists of these.
@@ -176,8 +179,14 @@ class Keyspace:
             reply = self._execute_apart(name, words)
         elif name in REFUSED:
             raise GearsError(f"ERR {name} isn't allowed for a DENY BLOCKING client")
+        elif behind is not None:
+            reply, answer = self.call_all([words, behind])
+            self.marks = type(answer) is not ErrorReply
+            behind = None
         else:
             reply = self.call(words)
+        if behind is not None:
+            self.marks = type(self.call(behind)) is not ErrorReply
         if type(reply) is ErrorReply:
             raise GearsError(self._refusal(words, reply) or str(reply))
         return reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import select
 import socket
 import threading
@@ -49,6 +50,7 @@ class Notifications:
         self._reader = hiredis.Reader()
         self._reading = threading.Lock()
         self._pong = b""
+        self._channel = b"__redgrease__:" + os.urandom(16).hex().encode()
         self._number = 0
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -86,7 +88,8 @@ class Notifications:
         # A connection of its own, which reads what nobody asked for.
         listening = Connection(self._address)
         plain = listening.detach()
-        plain.sendall(hiredis.pack_command((b"PSUBSCRIBE", CHANNELS)))
+        subscriptions = ((b"SUBSCRIBE", self._channel), (b"PSUBSCRIBE", CHANNELS))
+        plain.sendall(b"".join(map(hiredis.pack_command, subscriptions)))
         reader = hiredis.Reader()
         while (reply := reader.gets()) is False:
             chunk = plain.recv(_CHUNK)
@@ -173,8 +176,8 @@ class Notifications:
             name = message[2].partition(b"__:")[2].decode("utf-8", "replace")
             if self.wanted(name, message[3]):
                 self.queue.append((name, message[3]))
-        elif message[0] == b"pong":
-            self._pong = message[1]
+        elif message[0] in (b"pong", b"message"):
+            self._pong = message[-1]
 
     # -- the present ----------------------------------------------------------------------------
 
@@ -190,14 +193,44 @@ class Notifications:
             connection = self._socket
             if connection is None:
                 return
-            self._number += 1
-            mark = b"%d" % self._number
+            mark = self._next()
             try:
                 connection.sendall(hiredis.pack_command((b"PING", mark)))
-                while self._pong != mark and _readable(connection, patience):
-                    self._read(connection)
+                self._read_until(mark, connection, patience)
             except (OSError, hiredis.ProtocolError):
                 self._hang_up()  # the other thread notices, and connects again
+
+    def _next(self) -> bytes:
+        self._number += 1
+        return b"%d" % self._number
+
+    def _read_until(self, mark: bytes, connection: socket.socket, patience: float) -> None:
+        while self._pong != mark and _readable(connection, patience):
+            self._read(connection)
+
+    def marker(self) -> tuple[bytes, bytes, bytes]:
+        """A command to be sent behind another, whose events can be waited for then.
+
+        That spares the way to Redis and back which :meth:`settle` takes.
+        """
+        with self._reading:
+            return (b"PUBLISH", self._channel, self._next())
+
+    def settle_by(self, marker: tuple[bytes, bytes, bytes], patience: float) -> None:
+        """As :meth:`settle`, for what Redis has done before a marker.
+
+        Args:
+            marker: The marker, which Redis has answered.
+            patience: How long to wait at most for a sign of Redis, in seconds.
+        """
+        with self._reading:
+            connection = self._socket
+            if connection is None:
+                return
+            try:
+                self._read_until(marker[2], connection, patience)
+            except (OSError, hiredis.ProtocolError):
+                self._hang_up()
 
 
 def _readable(connection: socket.socket, seconds: float | None) -> bool:

@@ -128,7 +128,8 @@ class Watches:
     Attributes:
         writes: Whether all commands that may change keys do.
         reads: Whether all commands that may look for keys do, too.
-        commands: Names of commands that do.
+        raising: Names of commands that do.
+        commands: Names of commands that do, and whose replies it may override.
         trigger: The trigger whose function runs while nothing else happens.
         hook: Name of the command that it stands before.
         prefix: The prefix of the keys that the hook is for; None for all commands of the name.
@@ -137,6 +138,7 @@ class Watches:
 
     writes: bool = False
     reads: bool = False
+    raising: frozenset[str] = frozenset()
     commands: frozenset[str] = frozenset()
     trigger: str | None = None
     hook: str | None = None

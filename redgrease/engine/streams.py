@@ -72,7 +72,7 @@ class StreamRegistration(Registration):
 
     def watches(self) -> Watches:
         """Clients wait for sync functions."""
-        return Watches(commands=ADDING) if self.mode == SYNC else Watches()
+        return Watches(raising=ADDING) if self.mode == SYNC else Watches()
 
     # -- life -----------------------------------------------------------------------------------
 
