@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import hiredis
 
-from .command_names import BLOCKING, GEARS, RUNS_CODE, WATCHED
+from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, WATCHED
 from .resp import Framer, Passage, ProtocolError, command
 from .transaction import Transaction, with_module
 from .upstream import KEEP, Redis
@@ -126,7 +126,7 @@ class Client(asyncio.Protocol):
 
     def process(self) -> None:
         """Carry out as much of the buffer as can be."""
-        while self._buffer and self._free():
+        while self._buffer and (self._free() or self._rescues()):
             try:
                 if not self._step():
                     break
@@ -144,6 +144,19 @@ class Client(asyncio.Protocol):
 
     def _free(self) -> bool:
         return not (self._busy or self._closed or self.proxy.sections.closed) and self._connected
+
+    def _rescues(self) -> bool:
+        """Whether the next request may end what keeps everybody back, so that it must not wait."""
+        ready = self._connected and not (self._busy or self._closed or self._raw)
+        if not ready or self._transaction is not None or self._passage is not None or self._skip:
+            return False
+        try:
+            end = self._framer.next(self._buffer, 0)
+        except ProtocolError:
+            return False
+        return (
+            end > 0 and self._framer.words[:1] != [] and (self._framer.words[0].upper() in RESCUES)
+        )
 
     def _throttle(self) -> None:
         """Stop reading from a client that sends faster than it is served."""

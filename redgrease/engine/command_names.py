@@ -17,6 +17,9 @@ GEARS = frozenset(
 RUNS_CODE = frozenset({b"RG.PYEXECUTE", b"RG.PYIMPORTREQ", b"RG.CONFIGSET"})
 """Commands that need the right to run scripts."""
 
+RESCUES = frozenset({b"RG.DUMPEXECUTIONS", b"RG.GETEXECUTION", b"RG.ABORTEXECUTION"})
+"""Commands that are answered while functions keep everybody back: these may go wrong."""
+
 BLOCKING = frozenset(
     b"BLPOP BRPOP BLMOVE BRPOPLPUSH BZPOPMIN BZPOPMAX BLMPOP BZMPOP XREAD XREADGROUP WAIT WAITAOF"
     b" SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split()

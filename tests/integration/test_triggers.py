@@ -159,6 +159,53 @@ class TestTriggers:
         assert trigger(client, "new") == ["made"]
 
 
+@pytest.mark.parametrize(
+    ("registered", "command"),
+    [
+        ("GB('CommandReader').map(loop).register(trigger='t', mode='sync')", ("RG.TRIGGER", "t")),
+        ("GB().foreach(loop).register('k', mode='sync')", ("SET", "k", "v")),
+        (
+            "GB('CommandReader').map(atomically).register(trigger='t', mode='async_local')",
+            ("RG.TRIGGER", "t"),
+        ),
+    ],
+    ids=["trigger", "event", "atomic"],
+)
+def test_who_keeps_everybody_back_can_be_stopped(client, gears_server, registered, command):
+    run(
+        client,
+        "def loop(x):\n"
+        "    while True:\n"
+        "        pass\n"
+        "def atomically(x):\n"
+        "    with atomic():\n"
+        "        loop(x)\n" + registered,
+    )
+
+    def call():
+        with redis.Redis(port=gears_server.port) as mine:
+            try:
+                mine.execute_command(*command)
+            except redis.ResponseError as error:
+                errors.append(str(error))
+
+    errors = []
+    thread = threading.Thread(target=call)
+    thread.start()
+
+    def running():
+        listed = client.execute_command("RG.DUMPEXECUTIONS")
+        return [entry[1] for entry in listed if entry[3] == "running"]
+
+    eventually(lambda: len(running()), 1)
+    (execution,) = running()
+    assert client.execute_command("RG.ABORTEXECUTION", execution) == "OK"
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+    assert all("gears.forcestopped" in error for error in errors)
+    assert client.set("other", 1)
+
+
 class TestSessions:
     def test_an_upgrade_replaces_all_registrations_at_once(self, client, gears_server):
         """While versions change, every call is answered by one of them."""
