@@ -4,28 +4,81 @@ Run it against the embedded server::
 
     redgrease serve --port 0 -- python examples/cache_get_command.py [URL ...]
 
-or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).
+or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).  It
+leaves that server empty of registered functions and executions, and of the keys of the cache.
 
-The function runs on the server, where `requests` and redgrease's runtime are installed for it.  A
-resource that one call is downloading is not downloaded again by the calls that come meanwhile: they
-wait until it is there, the download has failed, or their time is up.  Waiting is done with
-``await``, so it keeps no thread of the server busy.
+The function runs on the server, where `requests` and redgrease's runtime are installed for it if
+they are not there.  What one call is downloading is not downloaded again by calls that come
+meanwhile: they wait until it is there, the download has failed, or their time is up.
+
+Waiting is done with ``await``, so it keeps no thread of the server busy, however many calls wait.
+RedisGears 1.0 knows no ``await``.  There each call keeps one of its threads (three, unless
+ExecutionThreads says otherwise) until its end: with all threads taken, further calls queue, but
+since a call that downloads has its thread already, those that wait for it never block it.
+
+In a cluster each shard has a cache of its own: a function reaches only the keys of its shard.
 """
 
+import asyncio
 import os
 import sys
+import time
 import timeit
+import uuid
 
 import redgrease
 
-URLS = sys.argv[1:] or [
+URLS = [
     "https://www.python.org/static/img/python-logo.png",
     "https://redis.io/robots.txt",
     "https://github.com/robots.txt",
     "https://pypi.org/robots.txt",
 ]
 
+# A lock is renewed while its owner lives; if the server dies, it ends by itself after so long.
+LOCK_SECONDS = 5
+RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])"
+
 r = redgrease.RedisGears.from_url(os.environ.get("REDGREASE_URL", "redis://localhost:6379"))
+
+
+def download(url, timeout):
+    """Get a resource from the web."""
+    import requests  # only the server needs it
+
+    response = requests.get(url, timeout=timeout)
+    response.raise_for_status()
+    return response.content
+
+
+async def download_with(lock, url, seconds):
+    """Get a resource from the web, in another thread, and renew a lock meanwhile.
+
+    Raises:
+        Exception: It has failed, or took too long.
+    """
+    deadline = time.monotonic() + seconds
+    future = asyncio.get_running_loop().run_in_executor(None, download, url, seconds)
+    while not future.done():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            future.cancel()
+            raise TimeoutError(f"not complete after {seconds} s")
+        await asyncio.wait({future}, timeout=min(left, LOCK_SECONDS / 4))
+        redgrease.cmd.expire(lock, LOCK_SECONDS)
+    return future.result()
+
+
+async def is_released(lock, owner, deadline):
+    """Wait until a lock has another owner, or none; tell whether that came in time."""
+    pause = 0.002
+    while redgrease.cmd.get(lock) == owner:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
+        pause = min(1.5 * pause, 0.05)
+    return True
 
 
 @redgrease.trigger(on=r, replace=True, requirements=["requests"], mode="async_local")
@@ -38,65 +91,50 @@ async def cache_get(url, expiry=3600, timeout=10):
         timeout (float): How many seconds it may take.
 
     Returns:
-        bytes: The content; None if it cannot be had in time.
+        bytes: The content; None if it cannot be had, or not in time.
     """
-    import asyncio
-    import time
-    import uuid
-
-    import requests
-
-    expiry, timeout = float(expiry), float(timeout)
-    started = time.monotonic()
-    key, lock, failure = f"cache:{url}", f"cache-lock:{url}", f"cache-failure:{url}"
-    number = redgrease.cmd.incr("cache-requests")
+    expiry, timeout = float(expiry), float(timeout)  # they are texts from other clients
+    deadline = time.monotonic() + timeout
+    shard = "cache:" + redgrease.hashtag3()
+    key, lock, failure = (f"{shard}:{kind}:{url}" for kind in ("content", "lock", "failure"))
+    number = redgrease.cmd.incr(f"{shard}:requests")
     redgrease.log(f"Cache request #{number} {url}")
 
-    def download():
-        response = requests.get(url, timeout=timeout)
-        response.raise_for_status()
-        return response.content
-
-    # The text of the lock tells whose it is; it ends by itself if the server dies meanwhile.
-    mine = uuid.uuid4().hex
+    me = uuid.uuid4().hex
     while True:
         content = redgrease.cmd.get(key)
         if content is not None:
-            return content if isinstance(content, bytes) else bytes(content, "utf-8")
-        if redgrease.cmd.set(lock, mine, nx=True, px=int(1000 * timeout) + 1000):
-            break
-        theirs = redgrease.cmd.get(lock)
-        while theirs is not None and redgrease.cmd.get(lock) == theirs:
-            if time.monotonic() - started > timeout:
+            return content.encode() if isinstance(content, str) else bytes(content)
+        if redgrease.cmd.set(lock, me, nx=True, ex=LOCK_SECONDS):
+            if not redgrease.cmd.exists(key):
+                break
+            redgrease.cmd.eval(RELEASE, 1, lock, me)  # the content came after our look
+            continue
+        owner = redgrease.cmd.get(lock)
+        if owner is not None:
+            in_time = await is_released(lock, owner, deadline)
+            if not in_time or redgrease.cmd.get(failure) == owner:
                 return None
-            await asyncio.sleep(0.005)
-        if theirs is not None and redgrease.cmd.get(failure) == theirs:
-            return None
 
-    if redgrease.cmd.exists(key):  # somebody was quicker than our look
-        redgrease.cmd.delete(lock)
-        return await cache_get(url, expiry, timeout)
     redgrease.log(f"Cache miss #{number} {url}")
     try:
-        content = await asyncio.get_running_loop().run_in_executor(None, download)
-    except requests.RequestException as error:
-        redgrease.log(f"Cache failure #{number} {url}: {error}", "warning")
-        redgrease.cmd.set(failure, mine, px=int(1000 * timeout) + 1000)
-        content = None
-    else:
+        content = await download_with(lock, url, deadline - time.monotonic())
         redgrease.cmd.set(key, content, px=max(1, int(1000 * expiry)))
         redgrease.log(f"Cache update #{number} {url}: {len(content)} bytes")
-    if redgrease.cmd.get(lock) == mine:
-        redgrease.cmd.delete(lock)
-    return content
+        return content
+    except Exception as error:
+        redgrease.log(f"Cache failure #{number} {url}: {error}", "warning")
+        redgrease.cmd.set(failure, me, ex=LOCK_SECONDS)  # for those who wait
+        return None
+    finally:
+        redgrease.cmd.eval(RELEASE, 1, lock, me)  # unless it has become somebody else's
 
 
-def get_all():
+def get_all(urls):
     """Ask for every resource, once."""
-    for url in URLS:
+    for url in urls:
         content = cache_get(url)
-        size = "nothing" if content is None else f"{len(content)} bytes"
-        print(f"   {url}: {size}")
+        print(f"   {url}:", "nothing" if content is None else f"{len(content)} bytes")
 
 
 def clean_up():
@@ -106,17 +144,24 @@ def clean_up():
     for execution in r.gears.dumpexecutions():
         r.gears.abortexecution(execution)
         r.gears.dropexecution(execution)
-    for key in r.scan_iter("cache*"):
+    for key in r.scan_iter("cache:{*}:*"):
         r.delete(key)
 
 
-if __name__ == "__main__":
+def main(urls):
+    """Get resources twice, and compare how long that takes."""
     print("Not in the cache:")
-    miss = timeit.timeit(get_all, number=1)
+    miss = timeit.timeit(lambda: get_all(urls), number=1)
     print(f"   took {miss:.3f} s")
     print("In the cache:")
-    hit = timeit.timeit(get_all, number=1)
+    hit = timeit.timeit(lambda: get_all(urls), number=1)
     print(f"   took {hit:.3f} s")
     print(f"The cache is {miss / hit:.1f} times faster.")
     # Any other client can use the command, too: RG.TRIGGER cache_get https://...
-    clean_up()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:] or URLS)
+    finally:
+        clean_up()

@@ -6,8 +6,8 @@ Run it against the embedded server::
 
 or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).
 
-A GearFunction is a value: each step makes a new one and leaves the old as it was.  So a chain may
-begin like another one, and an ordinary Python function may add steps to whichever chain it is given.
+A GearFunction is a value: each step makes a new one and leaves the old as it was.  So chains may
+begin alike, and an ordinary Python function may add steps to whichever chain it is given.
 """
 
 import os
@@ -43,6 +43,15 @@ def by_customer(function):
     ).map(lambda group: (group["key"], group["value"]))
 
 
+def audited(reader):
+    """Note who orders something expensive."""
+    return (
+        reader.values()
+        .filter(lambda order: int(order["price"]) > 100)
+        .foreach(lambda order: redgrease.cmd.rpush("audit", order["customer"]))
+    )
+
+
 def main():
     """Put them together in several ways."""
     for key, order in ORDERS.items():
@@ -56,19 +65,18 @@ def main():
     print("Most expensive:", prices(orders).sort(reverse=False).limit(1).run(on=r))
     print("British customers:", sorted(by_customer(british).run(on=r)))
 
-    # --- The same parts also work on events: the function is told what reader to begin with.
-    def audit(reader):
-        return reader.values().filter(lambda order: int(order["price"]) > 100)
-
-    registered = (
-        audit(redgrease.KeysReader())
-        .foreach(lambda order: redgrease.cmd.rpush("audit", order["customer"]))
-        .register("order:*", eventTypes=["hset"], mode="sync", on=r)
-    )
+    # --- The same part behind several readers: it is told which one to begin with.
+    registered = [
+        audited(redgrease.KeysReader()).register("order:*", eventTypes=["hset"], mode="sync", on=r),
+        audited(redgrease.StreamReader()).register("orders", mode="sync", on=r),
+    ]
     r.hset("order:5", mapping={"customer": "dan", "item": "gold", "price": 900, "country": "CH"})
+    r.xadd("orders", {"customer": "eve", "item": "silver", "price": 300, "country": "CH"})
+    r.xadd("orders", {"customer": "fay", "item": "iron", "price": 20, "country": "CH"})
     print("To be audited:", [name.decode() for name in r.lrange("audit", 0, -1)])
-    registered.unregister()
-    r.delete("audit", "order:5", *ORDERS)
+    for function in registered:
+        function.unregister()
+    r.delete("audit", "orders", "order:5", *ORDERS)
 
 
 if __name__ == "__main__":

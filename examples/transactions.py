@@ -8,7 +8,13 @@ or against a Gears server that listens already (localhost:6379, or what REDGREAS
 
 Every message of a stream ``transactions:...`` is a payment.  The function moves the money between
 two accounts, at once or not at all; what cannot be paid goes to another stream, with the reason.
-A stream is processed at least once: so each payment carries a number, and is noted when it is made.
+
+A server that restarts may give a function a message again.  So each payment has a number, and what
+has become of a number is decided once.  The writes are made inside ``redgrease.atomic()``: nobody
+sees only some of them.  If a server dies amid the block, those that were made remain.
+
+In a cluster, a function reaches only keys of its own shard: streams and accounts that belong
+together need a common hash tag there, such as ``transactions:{uk}:monday``.
 """
 
 import os
@@ -16,69 +22,95 @@ import time
 
 import redgrease
 
+ACCOUNTS = {"alice": 100, "bob": 20, "carol": 0}
+PAYMENTS = [
+    ("monday", {"number": 1, "from": "alice", "to": "bob", "amount": 30}),
+    ("monday", {"number": 2, "from": "bob", "to": "carol", "amount": 45}),
+    ("tuesday", {"number": 3, "from": "carol", "to": "alice", "amount": 5}),
+    ("tuesday", {"number": 4, "from": "carol", "to": "alice", "amount": 500}),
+    ("tuesday", {"number": 3, "from": "carol", "to": "alice", "amount": 5}),  # sent twice
+    ("tuesday", {"number": 5, "from": "alice", "amount": "much"}),
+]
+
 r = redgrease.RedisGears.from_url(os.environ.get("REDGREASE_URL", "redis://localhost:6379"))
 
 
-def problem(payment):
-    """What is wrong with a payment, if anything."""
-    try:
-        amount = int(payment["amount"])
-    except (KeyError, ValueError):
-        return "no amount"
-    if amount <= 0:
-        return "not a positive amount"
-    if payment.get("from") == payment.get("to"):
+def flaw(payment):
+    """What is wrong with a payment, whatever the accounts hold; None if nothing is."""
+    missing = [name for name in ("from", "to", "amount") if not payment.get(name)]
+    if missing:
+        return f"no {missing[0]!r}"
+    if not payment["amount"].isdecimal() or not 0 < int(payment["amount"]) < 10**15:
+        return "not an amount"
+    if payment["from"] == payment["to"]:
         return "nothing to move"
-    balance = int(redgrease.cmd.hget(f"account:{payment['from']}", "balance") or 0)
-    return "not enough money" if balance < amount else None
+    return None
 
 
-def pay(message):
-    """Make one payment."""
+def obstacle(payment):
+    """What prevents a flawless payment now; None if nothing does."""
+    balance = redgrease.cmd.hget(f"account:{payment['from']}", "balance")
+    if balance is None or not redgrease.cmd.exists(f"account:{payment['to']}"):
+        return "no such account"
+    return "not enough money" if int(balance) < int(payment["amount"]) else None
+
+
+def process(message):
+    """Make or reject one payment, unless that has been done before."""
     payment = message["value"]
-    with redgrease.atomic():  # nobody sees the money on neither or both of the accounts
-        if not redgrease.cmd.sadd("payments:made", payment.get("number", message["id"])):
-            return "made before"
-        reason = problem(payment)
-        if reason is not None:
+    number = payment.get("number", message["id"])
+    with redgrease.atomic():
+        if redgrease.cmd.sismember("payments:seen", number):
+            return
+        reason = flaw(payment) or obstacle(payment)
+        # Up to here it only reads: whatever goes wrong, nothing has been changed.
+        redgrease.cmd.sadd("payments:seen", number)
+        if reason is None:
+            amount = int(payment["amount"])
+            redgrease.cmd.hincrby(f"account:{payment['from']}", "balance", -amount)
+            redgrease.cmd.hincrby(f"account:{payment['to']}", "balance", amount)
+        else:
             redgrease.cmd.xadd("payments:rejected", {**payment, "reason": reason})
-            return reason
-        redgrease.cmd.hincrby(f"account:{payment['from']}", "balance", -int(payment["amount"]))
-        redgrease.cmd.hincrby(f"account:{payment['to']}", "balance", int(payment["amount"]))
-    return "made"
+
+
+# Several payments at a time, but none later than 10 milliseconds after it was sent.
+processor = redgrease.StreamReader().foreach(process)
+processor = processor.register("transactions:*", batch=100, duration=10)
+
+
+def wait_until_processed(streams, seconds=30):
+    """Wait until streams are empty: processed messages leave them."""
+    deadline = time.monotonic() + seconds
+    while any(r.xlen(stream) for stream in streams):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the payments have not been processed")
+        time.sleep(0.001)
+
+
+def clean_up():
+    """Delete all keys of this example."""
+    r.delete("payments:seen", "payments:rejected")
+    r.delete(*(f"account:{name}" for name in ACCOUNTS))
+    r.delete(*(f"transactions:{day}" for day, _ in PAYMENTS))
 
 
 def main():
     """Register the processor, make some payments, and look at the accounts."""
-    for key in r.scan_iter("account:*"):
-        r.delete(key)
-    r.delete("payments:made", "payments:rejected", "transactions:monday", "transactions:tuesday")
-    for name, balance in (("alice", 100), ("bob", 20), ("carol", 0)):
+    clean_up()
+    registered = processor.on(r, replace=True)
+    for name, balance in ACCOUNTS.items():
         r.hset(f"account:{name}", "balance", balance)
+    for day, payment in PAYMENTS:
+        r.xadd(f"transactions:{day}", payment)
+        wait_until_processed([f"transactions:{day}"])
 
-    processor = redgrease.StreamReader().map(pay).register("transactions:*", on=r)
-
-    payments = [
-        ("monday", 1, "alice", "bob", 30),
-        ("monday", 2, "bob", "carol", 45),
-        ("tuesday", 3, "carol", "alice", 5),
-        ("tuesday", 4, "carol", "alice", 500),  # more than there is
-        ("tuesday", 3, "carol", "alice", 5),  # sent twice
-    ]
-    for day, number, giver, taker, amount in payments:
-        r.xadd(
-            f"transactions:{day}",
-            {"number": number, "from": giver, "to": taker, "amount": amount},
-        )
-        while r.xlen(f"transactions:{day}"):  # processed messages leave the stream
-            time.sleep(0.001)
-
-    for name in ("alice", "bob", "carol"):
+    for name in ACCOUNTS:
         print(f"{name}: {int(r.hget(f'account:{name}', 'balance'))}")
     for _, rejected in r.xrange("payments:rejected"):
         print(f"rejected: payment {int(rejected[b'number'])}, {rejected[b'reason'].decode()}")
-    print("failures:", processor.refresh().statistics.numFailures)
-    processor.unregister()
+    print("failures:", registered.refresh().statistics.numFailures)
+    registered.unregister()
+    clean_up()
 
 
 if __name__ == "__main__":

@@ -219,6 +219,12 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
         engine.uninstall()
 
 
+def _mark(record: logging.LogRecord) -> bool:
+    """Show the level as Redis does."""
+    record.mark = "#" if record.levelno >= logging.WARNING else "*" if record.levelno > 10 else "."
+    return True
+
+
 def _give_up() -> None:
     """End the process, in which a function runs that cannot be stopped; the proxy starts anew."""
     _log.warning("a function resisted its abort for too long: the worker is restarted")
@@ -253,9 +259,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
-        format="%(process)d:W %(asctime)s.%(msecs)03d # %(message)s",
+        format="%(process)d:W %(asctime)s.%(msecs)03d %(mark)s %(message)s",
         datefmt="%d %b %Y %H:%M:%S",
     )
+    logging.getLogger().handlers[0].addFilter(_mark)
     # print() in functions goes to the server's log, line by line.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if hasattr(sys.stdout, "reconfigure"):

@@ -2,6 +2,12 @@
 
 from redgrease import KeysReader, cmd
 
-KeysReader().keys().foreach(lambda key: cmd.expire(key, 3600)).register(
-    eventTypes=["set", "hset", "rpush", "sadd", "zadd"], mode="async_local"
+
+def is_update(record):
+    # The function's own EXPIRE is an event, too.
+    return record["event"] != "expire"
+
+
+KeysReader().filter(is_update).foreach(lambda record: cmd.expire(record["key"], 3600)).register(
+    mode="async_local", readValue=False
 )

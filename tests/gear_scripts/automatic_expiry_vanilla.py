@@ -1,5 +1,11 @@
 """Let every key that is written live for an hour from then on."""
 
-GB("KeysReader").filter(lambda record: record["type"] != "empty").foreach(
+
+def is_update(record):
+    # The function's own EXPIRE is an event, too.
+    return record["event"] != "expire"
+
+
+GB("KeysReader").filter(is_update).foreach(
     lambda record: execute("EXPIRE", record["key"], 3600)
-).register(eventTypes=["set", "hset", "rpush", "sadd", "zadd"], mode="async_local")
+).register(mode="async_local", readValue=False)

@@ -55,12 +55,18 @@ def stream_to_hash(r, run):
 
 def automatic_expiry(r, run):
     run()
-    r.set("string", 1)
+    r.set("string", 1, ex=10)
+    r.incr("counter")
     r.hset("hash", "a", 1)
     r.rpush("list", 1)
-    names = ("string", "hash", "list")
-    eventually(lambda: [r.ttl(name) > 0 for name in names], [True, True, True])
-    return [3590 < r.ttl(name) <= 3600 for name in names]
+    r.xadd("stream", {"a": 1})
+    r.delete("string", "never there")
+    r.set("string", 2)
+    names = ("string", "counter", "hash", "list", "stream")
+    eventually(lambda: [r.ttl(name) > 3590 for name in names], [True] * len(names))
+    # Everything else that its own commands may have caused is over soon.
+    eventually(lambda: {str(each.status) for each in r.gears.dumpexecutions()}, {"done"})
+    return [r.ttl(name) <= 3600 for name in names], sorted(map(text, r.keys()))
 
 
 def expired_events(r, run):
@@ -68,14 +74,15 @@ def expired_events(r, run):
     for number in range(5):
         r.set(f"short:{number}", 1, px=1)
     r.set("long", 1)
-    eventually(lambda: r.llen("processed"), 5)
-    return sorted(map(text, r.lrange("processed", 0, -1))), r.exists("long")
+    eventually(lambda: r.llen("processed:{06S}"), 5)
+    eventually(lambda: r.xlen("expired:{06S}"), 0)  # what has been processed leaves the stream
+    return sorted(map(text, r.lrange("processed:{06S}", 0, -1))), r.exists("long")
 
 
 def reliable_notification(r, run):
     run()
     for key, person in PEOPLE.items():
-        r.hset(key, mapping=person)
+        r.execute_command("HSET" if key == "person:1" else "HMSET", key, *sum(person.items(), ()))
         # Synchronously: it is there as soon as the command is answered.
         assert text(r.xrevrange("notifications-stream", count=1)[0][1][b"key"]) == key
     r.set("person:3", "no hash")
@@ -100,7 +107,7 @@ EXPECTED = {
         {"n": "2", "square": "4"},
         {"n": "3", "square": "9"},
     ],
-    automatic_expiry: [True, True, True],
+    automatic_expiry: ([True] * 5, ["counter", "hash", "list", "stream", "string"]),
     expired_events: ([f"short:{number}" for number in range(5)], 1),
     reliable_notification: [{"key": key, "event": "hset"} for key in PEOPLE],
 }
@@ -117,6 +124,22 @@ def test_both_scripts_do_the_same(r, case):
         r.flushall()
     assert effects[0] == effects[1]
     assert effects[0] == EXPECTED.get(case, effects[0])
+
+
+def test_expired_keys_are_logged(r, gears_server):
+    r.gears.pyexecute(SCRIPTS / "expired_events_redgrease.py")
+    r.set("soon to be gone", 1, px=1)
+    eventually(lambda: "expired: soon to be gone" in gears_server.log, True)
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.stem)
+def test_scripts_are_written_for_the_python_of_older_servers(path):
+    ast.parse(path.read_text(), feature_version=(3, 7))
+
+
+@pytest.mark.parametrize("path", sorted(SCRIPTS.glob("*_vanilla.py")), ids=lambda path: path.stem)
+def test_plain_scripts_need_no_redgrease(path):
+    assert "redgrease" not in path.read_text()
 
 
 def test_every_script_has_its_pair():
