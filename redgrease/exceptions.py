@@ -5,6 +5,7 @@
     RedGreaseError
     ├── GearsConnectionError        also redis ConnectionError: the connection broke meanwhile
     ├── GearsTimeoutError           also redis TimeoutError: no reply within the caller's limit
+    ├── NodeDownError               also redis ConnectionError: a cluster's server is not reached
     ├── PythonVersionMismatch       client and server run different Python versions
     ├── NotShippableError           also TypeError: a function cannot be sent to a server
     ├── NotInServerError            also RuntimeError: works only inside a Gears server
@@ -57,6 +58,7 @@ __all__ = [
     "GearsConnectionError",
     "GearsNotAvailableError",
     "GearsTimeoutError",
+    "NodeDownError",
     "NotInServerError",
     "NotShippableError",
     "PythonVersionMismatch",
@@ -89,6 +91,18 @@ class GearsConnectionError(RedGreaseError, _RedisConnectionError):
 
 class GearsTimeoutError(RedGreaseError, _RedisTimeoutError):
     """The time limit that the caller gave has passed; the command may still be running."""
+
+
+class NodeDownError(RedGreaseError, _RedisConnectionError):
+    """Servers of a cluster that a command needs cannot be reached; they did not get it.
+
+    Attributes:
+        nodes: The names of the servers, as ``host:port``.
+    """
+
+    def __init__(self, message: str = "", nodes: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.nodes = tuple(nodes)
 
 
 class PythonVersionMismatch(RedGreaseError):

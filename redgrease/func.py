@@ -10,8 +10,9 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 from redgrease import operations as ops
 from redgrease.answering import server_side
 from redgrease.arguments import EXECUTE_ARGUMENTS, normal, operand
+from redgrease.asking import Asks, Waiting, asking
 from redgrease.calling import Call, classes_of
-from redgrease.gears import ClosedGearFunction, OpenGearFunction, Requirements, gears_of
+from redgrease.gears import ClosedGearFunction, OpenGearFunction, Requirements, gears_of, is_async
 from redgrease.reader import CommandReader
 from redgrease.shipping import loader
 from redgrease.utils import as_is
@@ -75,17 +76,15 @@ class ClosedCommand(ClosedGearFunction[Any]):
             kwargs: More arguments of ``Gears.pyexecute``.
 
         Returns:
-            A function that triggers it there.
+            A function that triggers it there; of a client for asyncio, a coroutine of one.
 
         Raises:
             redgrease.exceptions.DuplicateTriggerError: The trigger is taken.
             redgrease.exceptions.RedGreaseError: Something else went wrong.
         """
-        given = dict(kwargs, unblocking=unblocking, replace=replace)
+        given = dict(kwargs, unblocking=unblocking, replace=replace, requirements=requirements)
         options = {**self._options, **{k: v for k, v in given.items() if v is not None}}
-        gears = gears_of(gears_server)
-        registered = super().on(gears, requirements=requirements, **options)
-        return Command(self, gears, registered)
+        return Command(self, gears_of(gears_server)).register(options)
 
     def __reduce__(self) -> Any:
         return vars(self)["__qualname__"]  # elsewhere it is found where it was defined
@@ -100,20 +99,37 @@ class Command:
     Args:
         closed: What is registered.
         gears: The ``Gears`` of the client with which it is registered.
-        registered: What registering it has returned.
     """
 
-    def __init__(self, closed: ClosedCommand, gears: Any, registered: Any) -> None:
+    def __init__(self, closed: ClosedCommand, gears: Any) -> None:
         _resemble(self, closed.__wrapped__)
         settings = closed.operation.kwargs
         self._closed = closed
         self._gears = gears
-        self._registered = registered
+        self._registered: Any = None
         self._hook = settings.get("hook")
         self._trigger = settings.get("trigger")
         self._signature = _signature(closed)
 
-    def __call__(*args: Any, **kwargs: Any) -> Any:
+    def _run(self, steps: Asks[Any]) -> Any:
+        run = getattr(self._gears, "_run", None)
+        return Waiting._run(self, steps) if run is None else run(steps)  # type: ignore[arg-type]
+
+    @asking
+    def register(self, options: Dict[str, Any]) -> "Asks[Command]":
+        """Register the function.
+
+        Args:
+            options: Arguments for ``Gears.pyexecute``.
+
+        Returns:
+            This very object.
+        """
+        self._registered = yield ClosedGearFunction.on(self._closed, self._gears, **options)
+        return self
+
+    @asking
+    def __call__(*args: Any, **kwargs: Any) -> Asks[Any]:
         """Run the function on the server.  Sends ``RG.TRIGGER``; for a hook, the command.
 
         Args:
@@ -135,10 +151,11 @@ class Command:
             if self._hook is not None:
                 args, kwargs = bound.args, bound.kwargs
         if self._hook is not None:
-            return self._run_hooked(args, kwargs)
+            reply = yield self._run_hooked(args, kwargs)
+            return reply
         call = Call(self._closed._classes, args, kwargs)
         # Neither unpickled nor decoded, whatever the client does to other replies.
-        result = self._gears.send("RG.TRIGGER", self._trigger, *call.words, record=as_is)
+        result = yield self._gears.send("RG.TRIGGER", self._trigger, *call.words, record=as_is)
         return call.value(result.value)
 
     def _run_hooked(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
@@ -157,22 +174,26 @@ class Command:
         return self._trigger
 
     @property
-    def registration(self) -> Any:
+    @asking
+    def registration(self) -> Asks[Any]:
         """Its registration, as the server knows it now.  Sends ``RG.DUMPREGISTRATIONS``.
 
         Raises:
             redgrease.exceptions.RegistrationNotFoundError: It is not registered any more.
         """
         if self._trigger is None:
-            return self._registered.refresh().registration
-        found = self._gears.registration(trigger=self._trigger)
+            yield self._registered.refresh()
+            found = yield self._registered.registration
+        else:
+            found = yield self._gears.registration(trigger=self._trigger)
         if found is None:
             from redgrease.exceptions import RegistrationNotFoundError
 
             raise RegistrationNotFoundError(f"{self._trigger!r} is not registered any more")
         return found
 
-    def unregister(self, abortpending: bool = False) -> bool:
+    @asking
+    def unregister(self, abortpending: bool = False) -> Asks[bool]:
         """Remove it from the server.  Sends ``RG.UNREGISTER``.
 
         Args:
@@ -184,7 +205,9 @@ class Command:
         Raises:
             redgrease.exceptions.RegistrationNotFoundError: It is not registered any more.
         """
-        return bool(self._gears.unregister(self.registration.id, abortpending))
+        registration = yield self.registration
+        done = yield self._gears.unregister(registration.id, abortpending)
+        return bool(done)
 
     def __repr__(self) -> str:
         return f"<registered: {self._closed!r}>"
@@ -233,7 +256,8 @@ def command(
         collect: Whether to bring the results of all shards to the one that was asked.
         mode: ``"async"`` (the default), ``"async_local"`` or ``"sync"``.
         onRegistered: Called without arguments where the registration becomes active.
-        on: A client; the function is registered there at once.
+        on: A client; the function is registered there at once; with one for asyncio, when it is
+            called or awaited for the first time.
         requirements: Packages that the function needs.
         replace: What to do if the trigger is taken: None, raise an error; True, replace the old
             registration (on servers since 1.2.2 in one step); False, keep the old registration if
@@ -289,6 +313,10 @@ def command(
         closed = ClosedCommand(registered, function, classes, options)
         if on is None:
             return closed
+        if is_async(on):
+            from redgrease.aio.func import AwaitedCommand
+
+            return AwaitedCommand(closed, gears_of(on), options)
         with _finding_itself(function):
             return closed.on(on)
 

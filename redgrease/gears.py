@@ -5,6 +5,7 @@ it is, so a common beginning can be kept and continued in several ways.  ``run``
 close it; a :class:`ClosedGearFunction` can be sent to a server.
 """
 
+import inspect
 from typing import Any, Dict, FrozenSet, Generic, Iterable, Optional, Tuple, TypeVar, Union
 
 from redgrease import operations as ops
@@ -195,9 +196,19 @@ def gears_of(client: Any) -> Any:
     gears = getattr(client, "gears", client)
     if hasattr(gears, "pyexecute"):
         return gears
+    if is_async(gears):
+        from redgrease.aio import Gears as AsyncGears
+
+        return AsyncGears(gears)
     from redgrease.client import Gears
 
     return Gears(gears)
+
+
+def is_async(client: Any) -> bool:
+    """Whether a client, or the ``gears`` of one, is for asyncio."""
+    client = getattr(client, "_redis", client)
+    return inspect.iscoroutinefunction(getattr(client, "execute_command", None))
 
 
 class OpenGearFunction(Chaining, GearFunction[T]):

@@ -3,12 +3,13 @@
 from typing import Any, Dict, List, Optional, Union
 
 from redgrease import data
+from redgrease.asking import Asks, asking
 from redgrease.commands import id_word
 from redgrease.convert import text
 from redgrease.registering import Registering
 from redgrease.registrations import RegistrationID
 from redgrease.results import ExecutionResult
-from redgrease.submission import Submission, prepare
+from redgrease.submission import Submission, is_shipped, prepare
 
 __all__ = ["ExecutionID", "Gears", "RegistrationID"]
 
@@ -31,6 +32,7 @@ class Gears(Registering):
         timeout: The time limit, which can be changed.
     """
 
+    @asking
     def pyexecute(
         self,
         gear_function: Any = "",
@@ -44,7 +46,7 @@ class Gears(Registering):
         replace_with: Optional[str] = None,
         force_reinstall_requirements: bool = False,
         timeout: Optional[float] = None,
-    ) -> ExecutionResult[Any]:
+    ) -> Asks[ExecutionResult[Any]]:
         """Run or register a function.  Sends ``RG.PYEXECUTE``, once.
 
         Args:
@@ -82,9 +84,11 @@ class Gears(Registering):
             ServerError: Another error of the server.
         """
         wanted = self._wanted(requirements)
+        if is_shipped(gear_function):
+            version = yield self._short_python_version()
 
         def prepared(desc: Optional[str] = None) -> Submission:
-            return prepare(gear_function, self._short_python_version, wanted, desc)
+            return prepare(gear_function, lambda: version, wanted, desc)
 
         submission = prepared()
         options = {
@@ -97,13 +101,14 @@ class Gears(Registering):
             "force_reinstall_requirements": force_reinstall_requirements,
         }
         if submission.identity is not None:
-            return self._register(prepared, submission, options, replace, timeout)
+            registered = yield self._register(prepared, submission, options, replace, timeout)
+            return registered  # type: ignore[no-any-return]
         if replace and id is not None:
             options["upgrade"] = True
-        result = self._send_script(submission, options, timeout)
+        result = yield self._send_script(submission, options, timeout)
         if submission.decode is not None and isinstance(result.value, data.ExecID):
             self._memory.note(self._memory.executions, bytes(result.value))
-        return result
+        return result  # type: ignore[no-any-return]
 
     @staticmethod
     def _wanted(requirements: Any) -> List[Any]:
@@ -159,27 +164,29 @@ class Gears(Registering):
         """
         return self._results("RG.GETRESULTSBLOCKING", id, unpickle, timeout)
 
+    @asking
     def _results(
         self,
         command: str,
         id: ExecutionID,
         unpickle: Optional[bool],
         timeout: Optional[float] = None,
-    ) -> ExecutionResult[Any]:
+    ) -> Asks[ExecutionResult[Any]]:
         if unpickle is None:
-            unpickle = self._is_pickled(id)
-        record = self._decoder(unpickle)
-        result: ExecutionResult[Any] = self.send(command, id, timeout=timeout, record=record)
-        return result
+            unpickle = yield self._is_pickled(id)
+        record = self._decoder(bool(unpickle))
+        result = yield self.send(command, id, timeout=timeout, record=record)
+        return result  # type: ignore[no-any-return]
 
-    def _is_pickled(self, id: ExecutionID) -> bool:
+    @asking
+    def _is_pickled(self, id: ExecutionID) -> Asks[bool]:
         """Whether a function of this client's has pickled the results of an execution."""
         word, memory = id_word(id), self._memory
         if word not in memory.executions:
             if not memory.encoders:
                 return False
-            plans = self.getexecution(id, data.ExecLocality.Shard).values()
-            shown = [step.arg for plan in plans for step in plan.steps]
+            plans = yield self.getexecution(id, data.ExecLocality.Shard)
+            shown = [step.arg for plan in plans.values() for step in plan.steps]
             # Servers show a function by its name, or as Python prints it.
             found = any(name in arg for arg in shown for name in memory.encoders)
             memory.note(memory.executions, word, found)
@@ -203,11 +210,12 @@ class Gears(Registering):
         plans: Dict[str, data.ExecutionPlan] = self.send("RG.GETEXECUTION", id, locality)
         return plans
 
+    @asking
     def dumpexecutions(
         self,
         status: Optional[Union[str, bytes, data.ExecutionStatus]] = None,
         registered: Optional[bool] = None,
-    ) -> List[data.ExecutionInfo]:
+    ) -> Asks[List[data.ExecutionInfo]]:
         """List executions; of a cluster, all servers'.  Sends ``RG.DUMPEXECUTIONS``.
 
         Args:
@@ -217,7 +225,7 @@ class Gears(Registering):
         Returns:
             The executions.
         """
-        executions: List[data.ExecutionInfo] = self.send("RG.DUMPEXECUTIONS")
+        executions = yield self.send("RG.DUMPEXECUTIONS")
         return [
             execution
             for execution in executions
@@ -237,9 +245,11 @@ class Gears(Registering):
         Raises:
             ExecutionNotFoundError: The server does not know the execution.
         """
-        return bool(self.send("RG.ABORTEXECUTION", id))
+        done: bool = self.send("RG.ABORTEXECUTION", id)
+        return done
 
-    def dropexecution(self, id: ExecutionID) -> bool:
+    @asking
+    def dropexecution(self, id: ExecutionID) -> Asks[bool]:
         """Let the server forget an execution.  Sends ``RG.DROPEXECUTION``.
 
         Args:
@@ -252,6 +262,6 @@ class Gears(Registering):
             ExecutionNotFoundError: The server does not know the execution.
             ExecutionRunningError: It has not finished.
         """
-        done = bool(self.send("RG.DROPEXECUTION", id))
+        done = yield self.send("RG.DROPEXECUTION", id)
         self._memory.executions.pop(id_word(id), None)
-        return done
+        return bool(done)

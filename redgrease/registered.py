@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from redgrease import data
+from redgrease.asking import Asks, asking
 from redgrease.exceptions import RegistrationNotFoundError, SessionError
 from redgrease.results import ExecutionResult
 
@@ -48,6 +49,9 @@ class RegisteredFunction(ExecutionResult[Any]):
         object.__setattr__(self, "_id", id)
         object.__setattr__(self, "_found", None)
 
+    def _run(self, steps: Asks[Any]) -> Any:
+        return self._gears._run(steps)
+
     # -- what does not change
 
     @property
@@ -66,7 +70,8 @@ class RegisteredFunction(ExecutionResult[Any]):
         return self._identity.trigger
 
     @property
-    def id(self) -> data.ExecID:
+    @asking
+    def id(self) -> Asks[data.ExecID]:
         """The id of its registration.  The server is asked the first time.
 
         Raises:
@@ -75,29 +80,34 @@ class RegisteredFunction(ExecutionResult[Any]):
                 apart.
         """
         if self._id is None:
-            object.__setattr__(self, "_id", self._find())
+            found = yield self._find()
+            object.__setattr__(self, "_id", found)
         return self._id  # type: ignore[no-any-return]
 
-    # -- what the server knows
+    # -- what the server knows; with asyncio, all of these are to be awaited
 
     @property
-    def registration(self) -> data.Registration:
+    @asking
+    def registration(self) -> Asks[data.Registration]:
         """Its registration, as it was when the server was asked last (see :meth:`refresh`).
 
         Raises:
             RegistrationNotFoundError: It is no longer registered.
         """
         if self._found is None:
-            self.refresh()
+            yield self.refresh()
         found: Any = self._found
         return found  # type: ignore[no-any-return]
 
     @property
-    def statistics(self) -> data.RegData:
+    @asking
+    def statistics(self) -> Asks[data.RegData]:
         """The figures of :attr:`registration`: how often it was triggered, and how that went."""
-        return self.registration.RegistrationData
+        registration = yield self.registration
+        return registration.RegistrationData  # type: ignore[no-any-return]
 
-    def refresh(self) -> "RegisteredFunction":
+    @asking
+    def refresh(self) -> "Asks[RegisteredFunction]":
         """Ask the server again.  Sends ``RG.DUMPREGISTRATIONS``.
 
         Returns:
@@ -107,23 +117,26 @@ class RegisteredFunction(ExecutionResult[Any]):
             RegistrationNotFoundError: It is no longer registered.
         """
         object.__setattr__(self, "_found", None)
-        wanted = self.id
-        for registration in self._gears.dumpregistrations():
+        wanted = yield self.id
+        registrations = yield self._gears.dumpregistrations()
+        for registration in registrations:
             if registration.id == wanted:
                 object.__setattr__(self, "_found", registration)
                 return self
         raise self._gone()
 
     @property
-    def is_registered(self) -> bool:
+    @asking
+    def is_registered(self) -> Asks[bool]:
         """Whether it is registered now.  The server is asked."""
         try:
-            self.refresh()
+            yield self.refresh()
         except RegistrationNotFoundError:
             return False
         return True
 
-    def unregister(self, abortpending: bool = False) -> bool:
+    @asking
+    def unregister(self, abortpending: bool = False) -> Asks[bool]:
         """Remove the registration, in a cluster everywhere.  Sends ``RG.UNREGISTER``.
 
         Args:
@@ -135,7 +148,9 @@ class RegisteredFunction(ExecutionResult[Any]):
         Raises:
             RegistrationNotFoundError: It is no longer registered.
         """
-        return self._gears.unregister(self.id, abortpending)
+        id = yield self.id
+        done = yield self._gears.unregister(id, abortpending)
+        return bool(done)
 
     # -- finding it
 
@@ -148,12 +163,14 @@ class RegisteredFunction(ExecutionResult[Any]):
             return f"the function for {identity.trigger!r}"
         return f"the function of the {identity.reader} for {identity.prefix!r}"
 
-    def _find(self) -> Any:
+    @asking
+    def _find(self) -> Asks[Any]:
         if self._session is not None:
-            return self._find_in_session(self._session)
+            id = yield self._find_in_session(self._session)
+            return id
         identity = self._identity
         if identity.trigger is not None:
-            found = self._gears.registration(trigger=identity.trigger)
+            found = yield self._gears.registration(trigger=identity.trigger)
             if found is None:
                 raise self._gone()
             return found.id
@@ -162,9 +179,10 @@ class RegisteredFunction(ExecutionResult[Any]):
             " time; give each a desc of its own"
         )
 
-    def _find_in_session(self, name: str) -> Any:
+    @asking
+    def _find_in_session(self, name: str) -> Asks[Any]:
         try:
-            (session,) = self._gears.send("RG.PYDUMPSESSIONS", [name])
+            (session,) = yield self._gears.send("RG.PYDUMPSESSIONS", [name])
         except (SessionError, ValueError):
             raise self._gone() from None
         replaced = session.fingerprint != self._identity.fingerprint

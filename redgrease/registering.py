@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from redis import exceptions as redis_errors
 
 from redgrease import data
-from redgrease.administration import Administration
+from redgrease.asking import Asks, asking
 from redgrease.commands import TABLE, words_of
 from redgrease.exceptions import (
     DuplicateTriggerError,
@@ -29,8 +29,8 @@ from redgrease.exceptions import (
 )
 from redgrease.privatedata import read_signature, signed
 from redgrease.registered import RegisteredFunction
-from redgrease.registrations import Registrations
 from redgrease.results import ExecutionResult
+from redgrease.spreading import Spreading
 from redgrease.submission import Submission
 
 __all__ = ["Registering"]
@@ -44,16 +44,18 @@ _SESSIONS = (1, 2, 2)
 _RANDOM = re.compile(r"[0-9a-f]{40}")
 
 
-class Registering(Registrations, Administration):
+class Registering(Spreading):
     """Registers functions, also in the place of others."""
 
-    def _has_sessions(self) -> bool:
+    @asking
+    def _has_sessions(self) -> Asks[bool]:
         try:
-            version = self.gears_version()
+            version = yield self.gears_version()
         except redis_errors.ResponseError:  # not everybody may ask for the modules
             return False
         return version is not None and version >= _SESSIONS
 
+    @asking
     def _register(
         self,
         prepare: Prepare,
@@ -61,7 +63,7 @@ class Registering(Registrations, Administration):
         options: Options,
         replace: Optional[bool],
         timeout: Optional[float],
-    ) -> RegisteredFunction:
+    ) -> Asks[RegisteredFunction]:
         """Register a function.
 
         Args:
@@ -74,7 +76,8 @@ class Registering(Registrations, Administration):
         Returns:
             The function as it is registered.
         """
-        if self._has_sessions():
+        has_sessions = yield self._has_sessions()
+        if has_sessions:
             attempt: _Attempt = _InSession(self, submission, options, replace, timeout)
         else:
             identity = submission.identity
@@ -82,29 +85,26 @@ class Registering(Registrations, Administration):
                 # There is no other place for the name.
                 submission = prepare(desc=signed(identity.session, identity.fingerprint))
             attempt = _WithoutSession(self, submission, options, replace, timeout)
-        return attempt.register()
+        registered = yield attempt.register()
+        return registered  # type: ignore[no-any-return]
 
-    def _send_script(
-        self, submission: Submission, options: Options, timeout: Optional[float]
-    ) -> ExecutionResult[Any]:
-        row = TABLE["RG.PYEXECUTE"]
-        words = words_of(row, submission.script, **options)
-        result: ExecutionResult[Any] = self._caller.call(
-            row, words, timeout, record=submission.decode
-        )
-        return result
-
+    @asking
     def _replace_at_once(
         self,
         old: data.Registration,
         submission: Submission,
         options: Options,
         timeout: Optional[float],
-    ) -> None:
+    ) -> Asks[None]:
         """Remove a registration and register a function, by two commands sent in one go."""
+        if (yield self._is_alone()):
+            yield self.unregister(old.id)
+            yield self._send_script(submission, options, timeout)
+            return
         rows = [TABLE["RG.UNREGISTER"], TABLE["RG.PYEXECUTE"]]
         commands = [words_of(rows[0], old.id), words_of(rows[1], submission.script, **options)]
-        removed, registered = self._caller.together(rows, commands, timeout, submission.decode)
+        replies = yield self._caller.together(rows, commands, timeout, submission.decode)
+        removed, registered = replies
         if isinstance(registered, Exception):
             if isinstance(removed, Exception) and not isinstance(
                 removed, RegistrationNotFoundError
@@ -142,13 +142,16 @@ class _Attempt:
         self.replace = replace
         self.timeout = timeout
 
+    def _run(self, steps: Asks[Any]) -> Any:
+        return self.gears._run(steps)
+
     def register(self) -> RegisteredFunction:
         """Register the function."""
         raise NotImplementedError
 
-    def send(self, **changes: Any) -> None:
+    def send(self, **changes: Any) -> ExecutionResult[Any]:
         options = dict(self.options, **changes)
-        self.gears._send_script(self.submission, options, self.timeout)
+        return self.gears._send_script(self.submission, options, self.timeout)
 
     @staticmethod
     def differs(what: str) -> DuplicateTriggerError:
@@ -157,17 +160,27 @@ class _Attempt:
             f"another function is registered for {what}; replace=True would replace it"
         )
 
-    def holders(self) -> List[data.Registration]:
+    @asking
+    def holders(self) -> Asks[List[data.Registration]]:
         """What has the trigger."""
         if self.submission.trigger is None:
             return []
-        return self.gears.dumpregistrations(trigger=self.submission.trigger)
+        found = yield self.gears.dumpregistrations(trigger=self.submission.trigger)
+        return found  # type: ignore[no-any-return]
+
+    @asking
+    def remove(self, registration: data.Registration) -> Asks[None]:
+        try:
+            yield self.gears.unregister(registration)
+        except RegistrationNotFoundError:  # somebody else was quicker
+            pass
 
 
 class _InSession(_Attempt):
     """On servers that have named sessions."""
 
-    def register(self) -> RegisteredFunction:
+    @asking
+    def register(self) -> Asks[RegisteredFunction]:
         identity, options = self.identity, self.options
         if options.get("id") is None:
             # Also a name that nobody else uses, to find the registration again.
@@ -177,77 +190,86 @@ class _InSession(_Attempt):
         name = options["id"]
         try:
             if self.replace:
-                self._replace()
+                yield self._replace()
             else:
-                strays = self._strays() if self.replace is False else []
+                strays = (yield self._strays()) if self.replace is False else []
                 if strays:
                     return self.gears._registered(self.submission, self._same(strays[0]))
-                self.send()
+                yield self.send()
         except (DuplicateTriggerError, SessionError) as error:
             if self.replace is not False:
                 raise
-            name = self._accepted(error)
+            name = yield self._accepted(error)
         return self.gears._registered(self.submission, name)
 
-    def _accepted(self, error: Exception) -> str:
+    @asking
+    def _accepted(self, error: Exception) -> Asks[str]:
         """The session of the function that is registered already, if it is the same."""
         if isinstance(error, SessionError):
-            session = self._session(self.options["id"])
+            session = yield self._session(self.options["id"])
             what = f"the session {self.options['id']!r}"
         else:
             what = f"the trigger {self.submission.trigger!r}"
-            session = next((found for found, _ in self._sessions_with_trigger()), None)
+            found = yield self._sessions_with_trigger()
+            session = found[0][0] if found else None
         if session is None:
             raise error
         if session.fingerprint != self.identity.fingerprint:
             raise self.differs(what) from error
-        return session.ID
+        return session.ID  # type: ignore[no-any-return]
 
     def _same(self, stray: data.Session) -> str:
         if stray.fingerprint != self.identity.fingerprint:
             raise self.differs(f"{self.identity.reader} {self.identity.prefix!r}")
         return stray.ID
 
-    def _session(self, name: str) -> Optional[data.Session]:
+    @asking
+    def _session(self, name: str) -> Asks[Optional[data.Session]]:
         try:
-            found = self.gears.pydumpsessions(name)
+            found = yield self.gears.pydumpsessions(name)
         except SessionError:
             return None
         return found[0] if found else None
 
-    def _sessions_with_trigger(self) -> List[Tuple[data.Session, data.Registration]]:
-        holders = {registration.id: registration for registration in self.holders()}
+    @asking
+    def _sessions_with_trigger(self) -> Asks[List[Tuple[data.Session, data.Registration]]]:
+        found = yield self.holders()
+        holders = {registration.id: registration for registration in found}
         if not holders:
             return []
+        sessions = yield self.gears.pydumpsessions()
         return [
             (session, holders[id])
-            for session in self.gears.pydumpsessions()
+            for session in sessions
             for id in session.registrations
             if id in holders
         ]
 
     # -- replacing
 
-    def _replace(self) -> None:
+    @asking
+    def _replace(self) -> Asks[None]:
         if self.options.get("replace_with") is not None:
-            self.send()
+            yield self.send()
             return
-        strays = self._strays()  # none of the same name: that would have been the one to replace
+        # None of the same name: that would be the one to replace.
+        strays = yield self._strays()
         if strays:
-            self.send(replace_with=strays[0].ID)
+            yield self.send(replace_with=strays[0].ID)
             for session in strays[1:]:
-                self._remove(session.registrations[0])
+                yield self.remove(session.registrations[0])
             return
         try:
-            self.send(upgrade=True)
+            yield self.send(upgrade=True)
         except DuplicateTriggerError as error:
-            self._take_trigger(error)
+            yield self._take_trigger(error)
 
-    def _strays(self) -> List[data.Session]:
+    @asking
+    def _strays(self) -> Asks[List[data.Session]]:
         """Sessions with nothing but this function, registered without a name of its own."""
         if self.submission.trigger is not None:
             return []  # the server will tell
-        sessions = self.gears.pydumpsessions(verbose=True)
+        sessions = yield self.gears.pydumpsessions(verbose=True)
         if any(self.options["id"] == session.ID for session in sessions):
             return []
         return [session for session in sessions if self._is_stray(session)]
@@ -267,74 +289,74 @@ class _InSession(_Attempt):
             and arguments.get("regex", arguments.get("stream")) == identity.prefix
         )
 
-    def _remove(self, registration: data.Registration) -> None:
-        try:
-            self.gears.unregister(registration)
-        except RegistrationNotFoundError:  # somebody else was quicker
-            pass
-
-    def _take_trigger(self, error: DuplicateTriggerError) -> None:
+    @asking
+    def _take_trigger(self, error: DuplicateTriggerError) -> Asks[None]:
         """Take the trigger from a session of another name."""
-        found = self._sessions_with_trigger()
+        found = yield self._sessions_with_trigger()
         if not found:
             raise error
         session, registration = found[0]
-        if len(session.registrations) == 1 and self._session(self.options["id"]) is None:
-            self.send(replace_with=session.ID)
+        same_name = yield self._session(self.options["id"])
+        if len(session.registrations) == 1 and same_name is None:
+            yield self.send(replace_with=session.ID)
             return
         # The session has more than that, which is to stay.
         options = dict(self.options, upgrade=True)
-        self.gears._replace_at_once(registration, self.submission, options, self.timeout)
+        yield self.gears._replace_at_once(registration, self.submission, options, self.timeout)
 
 
 class _WithoutSession(_Attempt):
     """On servers that have no named sessions."""
 
-    def register(self) -> RegisteredFunction:
+    @asking
+    def register(self) -> Asks[RegisteredFunction]:
         if self.submission.trigger is not None:
-            return self._register_trigger(self.submission.trigger)
-        before = self._alike()
+            registered = yield self._register_trigger(self.submission.trigger)
+            return registered  # type: ignore[no-any-return]
+        before = yield self._alike()
         named = [] if self.replace is None else self._named(before)
         if self.replace is False and named:
             if self._found_in(named[0]) not in (None, self.identity.fingerprint):
                 raise self.differs(f"{self.identity.reader} {self.identity.prefix!r}")
             return self.gears._registered(self.submission, id=named[0].id)
-        self.send()
+        yield self.send()
         old = {registration.id for registration in before}
+        after = yield self._alike()
         new = [
             registration.id
-            for registration in self._alike()
+            for registration in after
             if registration.id not in old
             and registration.RegistrationData.mode == self.identity.mode
         ]
         for registration in named:
-            try:
-                self.gears.unregister(registration)
-            except RegistrationNotFoundError:  # somebody else was quicker
-                pass
+            yield self.remove(registration)
         return self.gears._registered(self.submission, id=new[0] if len(new) == 1 else None)
 
-    def _register_trigger(self, trigger: str) -> RegisteredFunction:
+    @asking
+    def _register_trigger(self, trigger: str) -> Asks[RegisteredFunction]:
         try:
-            self.send()
+            yield self.send()
         except DuplicateTriggerError as error:
             if self.replace is None:
                 raise
-            holders = self.holders()
+            holders = yield self.holders()
             if not holders and self.replace:
                 raise
             if self.replace:
-                self.gears._replace_at_once(holders[0], self.submission, self.options, self.timeout)
+                old, options = holders[0], self.options
+                yield self.gears._replace_at_once(old, self.submission, options, self.timeout)
             elif holders and self._found_in(holders[0]) not in (None, self.identity.fingerprint):
                 raise self.differs(f"the trigger {trigger!r}") from error
         return self.gears._registered(self.submission)
 
-    def _alike(self) -> List[data.Registration]:
+    @asking
+    def _alike(self) -> Asks[List[data.Registration]]:
         """All registrations of the same reader for the same keys."""
         identity = self.identity
+        registrations = yield self.gears.dumpregistrations(reader=identity.reader)
         return [
             registration
-            for registration in self.gears.dumpregistrations(reader=identity.reader)
+            for registration in registrations
             for arguments in [registration.RegistrationData.args]
             if arguments.get("regex", arguments.get("stream")) in (identity.prefix, None)
         ]

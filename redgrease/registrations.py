@@ -4,9 +4,11 @@ from fnmatch import fnmatchcase
 from typing import Any, Callable, List, Optional, Union
 
 from redgrease import data
+from redgrease.asking import Asks, asking
 from redgrease.commands import id_word
 from redgrease.convert import text
 from redgrease.exceptions import RedGreaseError
+from redgrease.registered import RegisteredFunction
 from redgrease.results import ExecutionResult
 from redgrease.sender import Sender
 
@@ -141,6 +143,7 @@ class Registrations(Sender):
         trigger_function.__doc__ = f"Run the function that is registered for {trigger!r}."
         return trigger_function
 
+    @asking
     def dumpregistrations(
         self,
         reader: Optional[str] = None,
@@ -149,7 +152,7 @@ class Registrations(Sender):
         key: Optional[Union[str, bytes]] = None,
         stream: Optional[Union[str, bytes]] = None,
         trigger: Optional[Union[str, bytes]] = None,
-    ) -> List[data.Registration]:
+    ) -> Asks[List[data.Registration]]:
         """List registrations.  Sends ``RG.DUMPREGISTRATIONS``.
 
         In a cluster, the counters of all servers are added up.
@@ -166,7 +169,7 @@ class Registrations(Sender):
         Returns:
             The registrations.
         """
-        registrations: List[data.Registration] = self.send("RG.DUMPREGISTRATIONS")
+        registrations = yield self.send("RG.DUMPREGISTRATIONS")
         conditions = _conditions(reader, desc, mode, key, stream, trigger)
         return [
             registration
@@ -174,9 +177,10 @@ class Registrations(Sender):
             if all(condition(registration) for condition in conditions)
         ]
 
+    @asking
     def registration(
         self, id: Optional[RegistrationID] = None, **filters: Any
-    ) -> Optional[data.Registration]:
+    ) -> Asks[Optional[data.Registration]]:
         """Look one registration up.  Sends ``RG.DUMPREGISTRATIONS``.
 
         Args:
@@ -189,16 +193,17 @@ class Registrations(Sender):
         Raises:
             RedGreaseError: There are several.
         """
-        found = self.dumpregistrations(**filters)
+        found = yield self.dumpregistrations(**filters)
         if id is not None:
-            wanted = text(id_word(id))
+            wanted = yield self._id_text(id)
             found = [registration for registration in found if str(registration.id) == wanted]
         if len(found) > 1:
             ids = ", ".join(str(registration.id) for registration in found)
             raise RedGreaseError(f"there are several such registrations: {ids}")
         return found[0] if found else None
 
-    def unregister(self, id: RegistrationID, abortpending: bool = False) -> bool:
+    @asking
+    def unregister(self, id: RegistrationID, abortpending: bool = False) -> Asks[bool]:
         """Remove a registration, in a cluster everywhere.  Sends ``RG.UNREGISTER``.
 
         Args:
@@ -211,9 +216,19 @@ class Registrations(Sender):
         Raises:
             RegistrationNotFoundError: The server does not know the registration.
         """
-        return bool(self.send("RG.UNREGISTER", id, abortpending))
+        word = yield self._id_text(id)
+        done = yield self.send("RG.UNREGISTER", word, abortpending)
+        return bool(done)
 
-    def pauseregistrations(self, *ids: RegistrationID) -> bool:
+    @asking
+    def _id_text(self, id: Any) -> Asks[str]:
+        """The text of an id; that of a registered function may have to be asked for."""
+        if isinstance(id, RegisteredFunction):
+            id = yield id.id
+        return text(id_word(id))
+
+    @asking
+    def pauseregistrations(self, *ids: RegistrationID) -> Asks[bool]:
         """Let StreamReader registrations pause.  Sends ``RG.PAUSEREGISTRATIONS`` (1.2.3).
 
         Args:
@@ -222,10 +237,15 @@ class Registrations(Sender):
         Returns:
             True.
         """
-        done = [self.send("RG.PAUSEREGISTRATIONS", id) for id in ids]
-        return all(done)
+        done = True
+        for id in ids:
+            word = yield self._id_text(id)
+            this_one = yield self.send("RG.PAUSEREGISTRATIONS", word)
+            done = done and this_one
+        return done
 
-    def unpauseregistrations(self, *ids: RegistrationID) -> bool:
+    @asking
+    def unpauseregistrations(self, *ids: RegistrationID) -> Asks[bool]:
         """Let StreamReader registrations go on.  Sends ``RG.UNPAUSEREGISTRATIONS`` (1.2.3).
 
         Args:
@@ -234,8 +254,12 @@ class Registrations(Sender):
         Returns:
             True.
         """
-        done = [self.send("RG.UNPAUSEREGISTRATIONS", id) for id in ids]
-        return all(done)
+        done = True
+        for id in ids:
+            word = yield self._id_text(id)
+            this_one = yield self.send("RG.UNPAUSEREGISTRATIONS", word)
+            done = done and this_one
+        return done
 
     def clearregistrationsstats(self) -> bool:
         """Set the counters of all registrations to 0.  Sends ``RG.CLEARREGISTRATIONSSTATS`` (1.2).
@@ -243,4 +267,5 @@ class Registrations(Sender):
         Returns:
             True.
         """
-        return bool(self.send("RG.CLEARREGISTRATIONSSTATS"))
+        done: bool = self.send("RG.CLEARREGISTRATIONSSTATS")
+        return done

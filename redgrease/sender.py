@@ -4,6 +4,7 @@ import weakref
 from collections import OrderedDict
 from typing import Any, Callable, Dict, MutableMapping, Optional, Tuple
 
+from redgrease.asking import Waiting
 from redgrease.calls import Caller
 from redgrease.commands import TABLE, Route, row_of, words_of
 from redgrease.config import Config
@@ -64,16 +65,19 @@ def _merging(merge: Callable[[Dict[str, Any]], Any]) -> Callable[..., Any]:
     return lambda command, results, **_: merge(results)
 
 
-class Sender:
+class Sender(Waiting):
     """Sends Gears commands on the connections of a client of redis-py."""
 
     def __init__(self, redis: Any, timeout: Optional[float] = None) -> None:
         self._redis = redis
-        self._caller = Caller(redis, timeout)
+        self._caller = self._make_caller(redis, timeout)
         self._memory = self._remembered()
         self.config = Config(redis, self)
         if self._caller.topology is not None:
             install(redis)
+
+    def _make_caller(self, redis: Any, timeout: Optional[float]) -> Caller:
+        return Caller(redis, timeout)
 
     def __repr__(self) -> str:
         return f"Gears({self._redis!r})"

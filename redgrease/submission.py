@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, Callable, FrozenSet, Iterable, NamedTuple, Optional, Tuple
 
-__all__ = ["Submission", "prepare"]
+__all__ = ["Submission", "is_shipped", "prepare"]
 
 
 class Submission(NamedTuple):
@@ -42,6 +42,11 @@ def _script(value: str) -> str:
     if is_path or _PATH.fullmatch(value.strip()):
         return Path(value).read_text(encoding="utf-8")
     return value
+
+
+def is_shipped(function: Any) -> bool:
+    """Whether something is a function that is pickled, rather than a script or its path."""
+    return not isinstance(function, (bytes, str, os.PathLike))
 
 
 def prepare(

@@ -2,15 +2,21 @@
 
 import inspect
 import random
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
-from redgrease.connection import Link, PoolLink, exchange
+from redis import exceptions as redis_errors
+
+from redgrease.asking import Asks, Waiting, asking
+from redgrease.connection import Link, PoolLink, exchange, exchange_together
 from redgrease.convert import text
 
-__all__ = ["Topology", "topology_of"]
+__all__ = ["ALONE", "Cluster", "Topology", "topology_of"]
+
+# The setting in which redgrease's own servers say that they run functions each for itself alone.
+ALONE = "redgrease-shard-alone"
 
 
-class Topology:
+class Topology(Waiting):
     """One server: what a plain client talks to.
 
     Args:
@@ -58,16 +64,38 @@ class Topology:
         """The ways to what redis-py calls target nodes: nodes, or words such as ``"all"``."""
         return self.primaries()
 
-    def refresh(self) -> None:
+    def refresh(self) -> Any:
         """Find out anew which servers there are."""
 
+    def alone(self) -> bool:
+        """Whether they form a cluster in which each runs functions for itself alone."""
+        return False
 
-class _Cluster(Topology):
+    def exchange(
+        self,
+        link: Link,
+        words: Sequence[Any],
+        timeout: Optional[float] = None,
+        again: bool = False,
+        asking: bool = False,
+    ) -> Any:
+        """Send a command and get its reply, see :func:`redgrease.connection.exchange`."""
+        return exchange(link, words, timeout, again, asking)
+
+    def exchange_together(
+        self, link: Link, commands: Sequence[Sequence[Any]], timeout: Optional[float] = None
+    ) -> List[Any]:
+        """Send several commands, see :func:`redgrease.connection.exchange_together`."""
+        return exchange_together(link, commands, timeout)
+
+
+class Cluster(Topology):
     """What the clients for clusters have in common."""
 
     def __init__(self, client: Any) -> None:
         super().__init__(client)
         self._owners: Dict[str, str] = {}  # a server's id, and its name
+        self._alone: Optional[bool] = None
 
     def _nodes(self, primaries: bool) -> Iterable[Any]:
         raise NotImplementedError
@@ -81,34 +109,60 @@ class _Cluster(Topology):
     def all(self) -> List[Link]:
         return [self._link(node) for node in self._nodes(False)]
 
-    def owner(self, server_id: str) -> Optional[Link]:
+    @asking
+    def any(self) -> Asks[Link]:
+        links = yield self.primaries()
+        return random.choice(links)  # type: ignore[no-any-return]
+
+    @asking
+    def owner(self, server_id: str) -> Asks[Optional[Link]]:
         # What servers say about their addresses may not hold on the client's side of a network,
         # so each is asked for its id, on the connections that are known to work.
-        links = {link.name: link for link in self.primaries()}
+        links = {link.name: link for link in (yield self.primaries())}
         if self._owners.get(server_id) not in links:
-            self._owners = {
-                text(exchange(link, ("CLUSTER", "MYID"), again=True)): name
-                for name, link in links.items()
-            }
+            for name, link in links.items():
+                try:
+                    id = yield self.exchange(link, ("CLUSTER", "MYID"), again=True)
+                except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+                    continue  # not this one, unless it was before
+                self._owners[text(id)] = name
         return links.get(self._owners.get(server_id, ""))
 
-    def among(self, targets: Any) -> List[Link]:
+    @asking
+    def alone(self) -> Asks[bool]:
+        if self._alone is not None:
+            return self._alone
+        links = yield self.primaries()
+        for link in links:
+            try:
+                reply = yield self.exchange(link, ("RG.CONFIGGET", ALONE), again=True)
+            except redis_errors.ResponseError:
+                reply = [None]
+            except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+                continue  # another one knows as well
+            self._alone = bool(reply) and reply[0] == b"yes"
+            return self._alone
+        return False
+
+    @asking
+    def among(self, targets: Any) -> Asks[List[Link]]:
         if isinstance(targets, str):
-            if targets in ("all", "replicas"):
-                links = self.all()
-                if targets == "replicas":
-                    primaries = {link.name for link in self.primaries()}
-                    links = [link for link in links if link.name not in primaries]
-                return links
-            return self.primaries() if targets == "primaries" else [self.any()]
+            if targets not in ("all", "replicas", "primaries"):
+                link = yield self.any()
+                return [link]
+            links = yield (self.primaries() if targets == "primaries" else self.all())
+            if targets == "replicas":
+                primaries = {link.name for link in (yield self.primaries())}
+                links = [link for link in links if link.name not in primaries]
+            return links  # type: ignore[no-any-return]
         if isinstance(targets, dict):
             targets = targets.values()
         elif not isinstance(targets, (list, tuple)):
             targets = [targets]
-        return [self._link(node) for node in targets]
+        return [node if hasattr(node, "acquire") else self._link(node) for node in targets]
 
 
-class RedisPyCluster(_Cluster):
+class RedisPyCluster(Cluster):
     """The servers behind redis-py's own ``RedisCluster``, of redis-py 4.1 and later."""
 
     @property
@@ -134,7 +188,7 @@ class RedisPyCluster(_Cluster):
         node = self.client.get_node(host=host, port=port)
         return self.any() if node is None else self._link(node)
 
-    def refresh(self) -> None:
+    def refresh(self) -> Any:
         self.client.nodes_manager.initialize()
 
 
@@ -155,7 +209,7 @@ class _NodeLink(Link):
         self.pool.release(connection)
 
 
-class OldCluster(_Cluster):
+class OldCluster(Cluster):
     """The servers behind the ``RedisCluster`` of redis-py-cluster, for redis-py 3."""
 
     def _nodes(self, primaries: bool) -> Iterable[Any]:
@@ -173,7 +227,7 @@ class OldCluster(_Cluster):
         name = f"{host}:{port}"
         return self._link({"host": host, "port": port, "name": name, "server_type": "master"})
 
-    def refresh(self) -> None:
+    def refresh(self) -> Any:
         self.client.connection_pool.nodes.initialize()
 
 

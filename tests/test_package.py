@@ -14,7 +14,7 @@ def python(code, *flags):
         [sys.executable, *flags, "-c", code],
         stdout=subprocess.PIPE,
         check=True,
-        text=True,
+        universal_newlines=True,
     ).stdout.strip()
 
 

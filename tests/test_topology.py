@@ -112,11 +112,11 @@ def test_python_runs_on_one_server(cluster, gears):
 
 def test_what_every_kind_must_have():
     from redgrease.connection import Link
-    from redgrease.topology import _Cluster
+    from redgrease.topology import Cluster
 
     for call in (
-        lambda: _Cluster(None).primaries(),
-        lambda: _Cluster(None)._link(None),
+        lambda: Cluster(None).primaries(),
+        lambda: Cluster(None)._link(None),
         lambda: Link().acquire("x"),
         lambda: Link().release(None),
     ):

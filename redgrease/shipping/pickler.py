@@ -220,7 +220,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._typevar(obj)
         if kind in _OTHERS:
             return _OTHERS[kind](obj)
-        if kind in (Command, ClosedCommand):
+        if issubclass(kind, (Command, ClosedCommand)):
             return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
             self.plain = False

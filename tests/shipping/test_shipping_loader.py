@@ -262,7 +262,7 @@ def test_an_error_in_a_function_shows_its_line(bare):
     error = bare.error(redgrease.PythonReader().map(fail).run(one))
     assert "ZeroDivisionError" in error
     line = fail.__code__.co_firstlineno + 1
-    assert 'test_loader.py", line {}, in fail'.format(line) in error
+    assert 'test_shipping_loader.py", line {}, in fail'.format(line) in error
 
 
 def test_a_missing_module_is_named(bare):

@@ -1,0 +1,291 @@
+"""Sends a command once, with asyncio.  See :mod:`redgrease.connection`, whose twin this is.
+
+A call that is cancelled, or that takes too long, closes its connection: the reply that is yet to
+come would otherwise be taken for that to the next command.
+"""
+
+import asyncio
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, List, Optional, Sequence
+
+from redis import exceptions as redis_errors
+
+from redgrease.connection import ATTEMPTS, pool_connection
+from redgrease.exceptions import GearsConnectionError, GearsTimeoutError
+
+__all__ = [
+    "Link",
+    "NodeLink",
+    "PoolLink",
+    "drop",
+    "exchange",
+    "exchange_together",
+    "give_back",
+    "read_undecoded",
+    "without_time_limit",
+]
+
+
+class Link:
+    """A way to one server: hands out connections and takes them back."""
+
+    name = ""
+
+    async def acquire(self, command: str) -> Any:
+        """Get a connection that is connected."""
+        raise NotImplementedError
+
+    async def release(self, connection: Any) -> None:
+        """Give the connection back; not to be cancelled half-way."""
+        raise NotImplementedError
+
+
+class PoolLink(Link):
+    """The way a plain client takes: by its pool, or on its only connection.
+
+    Args:
+        client: A ``redis.asyncio.Redis``, or a pipeline that holds a connection.
+        lock: Keeps others away from the only connection, if redis-py does not.
+    """
+
+    def __init__(self, client: Any, lock: Callable[[], asyncio.Lock]) -> None:
+        self.client = client
+        self._make_lock = lock
+        self._lock: Any = None
+
+    async def acquire(self, command: str) -> Any:
+        client = self.client
+        if getattr(client, "single_connection_client", False):
+            await client.initialize()
+        connection = getattr(client, "connection", None)
+        if connection is None:
+            connection = await pool_connection(client.connection_pool, command)
+            if _is_closed(connection):  # redis-py 8 does not look if it expects pushes
+                try:
+                    await drop(connection)
+                    await connection.connect()
+                except BaseException:
+                    await give_back(client.connection_pool, connection)
+                    raise
+            return connection
+        if getattr(client, "single_connection_client", False):
+            lock = getattr(client, "_single_conn_lock", None) or self._make_lock()
+            await lock.acquire()
+            self._lock = lock
+        try:
+            await _ensure(connection)
+        except BaseException:
+            self._unlock()
+            raise
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        if getattr(self.client, "connection", None) is not connection:
+            await give_back(self.client.connection_pool, connection)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+class NodeLink(Link):
+    """The way to one node of a cluster.
+
+    Args:
+        node: A ``redis.asyncio.cluster.ClusterNode``.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.name = node.name
+
+    async def acquire(self, command: str) -> Any:
+        connection = self.node.acquire_connection()
+        try:
+            await _ensure(connection)
+        except BaseException:
+            await drop(connection)
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        release = getattr(self.node, "release", None)  # since 7.2
+        if release is not None:
+            release(connection)
+        else:
+            self.node._free.append(connection)
+
+
+async def give_back(pool: Any, connection: Any) -> None:
+    """Release a connection to its pool, wholly, also while the caller is being cancelled."""
+    lock = getattr(pool, "_condition", None) or getattr(pool, "_lock", None)
+    lock = getattr(lock, "_lock", lock)
+    if lock is None or not (lock.locked() or getattr(lock, "_waiters", None)):
+        await pool.release(connection)  # nothing in it to wait for
+        return
+    await asyncio.shield(asyncio.ensure_future(pool.release(connection)))
+
+
+async def _ensure(connection: Any) -> None:
+    """Connect a connection, anew if the other side has closed it since its last use."""
+    if getattr(connection, "is_connected", False):
+        look = getattr(connection, "can_read", None)
+        if look is None:  # redis-py 4.5 to 7; what it reads does not matter
+            look = connection.can_read_destructive
+        try:
+            if await look():
+                await drop(connection)
+        except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError):
+            await drop(connection)
+    await connection.connect()
+
+
+def _is_closed(connection: Any) -> bool:
+    """Whether the other side has closed the connection, as far as one knows."""
+    reader = getattr(connection, "_reader", None)
+    return reader is not None and reader.at_eof()
+
+
+async def drop(connection: Any) -> None:
+    """Close a connection at once."""
+    try:
+        await connection.disconnect(nowait=True)
+    except TypeError:  # before redis-py 4.5
+        await connection.disconnect()
+
+
+@contextmanager
+def without_time_limit(connection: Any) -> Iterator[None]:
+    """Let a connection wait for ever for its reply."""
+    parser = getattr(connection, "_parser", None)
+    changed = []
+    # Before redis-py 4.5 the parser, or what it reads from, had the limit as well.
+    for owner, name in (
+        (connection, "socket_timeout"),
+        (parser, "_socket_timeout"),
+        (getattr(parser, "_buffer", None), "socket_timeout"),
+    ):
+        before = getattr(owner, name, None)
+        if before is not None:
+            setattr(owner, name, None)
+            changed.append((owner, name, before))
+    try:
+        yield
+    finally:
+        for owner, name, before in changed:
+            setattr(owner, name, before)
+
+
+async def read_undecoded(connection: Any) -> Any:
+    """Read one reply, with texts left as bytes whatever the connection's settings are."""
+    reader = getattr(getattr(connection, "_parser", None), "_reader", None)
+    if reader is None or not connection.encoder.decode_responses:
+        return await connection.read_response(disable_decoding=True)
+    reader.set_encoding(None)  # before redis-py 4.4, hiredis is not told each time
+    try:
+        return await connection.read_response(disable_decoding=True)
+    finally:
+        encoder = connection.encoder
+        reader.set_encoding(encoder.encoding, encoder.encoding_errors)
+
+
+async def _send(connection: Any, words: Sequence[Any], asking: bool) -> None:
+    """Send the command.  When this fails, the server has not got all of it, so it did not run."""
+    try:
+        if asking:
+            await connection.send_command("ASKING")
+            await connection.read_response()
+        await connection.send_command(*words)
+    except BaseException:
+        await drop(connection)
+        raise
+
+
+async def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
+    """Wait for the reply; from here on, nobody knows whether the command has run."""
+    try:
+        with without_time_limit(connection):
+            reading = read_undecoded(connection)
+            if timeout is None:
+                return await reading
+            return await asyncio.wait_for(reading, timeout)
+    except (redis_errors.TimeoutError, asyncio.TimeoutError) as error:
+        await drop(connection)
+        raise GearsTimeoutError(
+            f"no reply to {command} within {timeout} s; it may still be running on the server,"
+            " and has not been sent again"
+        ) from error
+    except redis_errors.ConnectionError as error:
+        await drop(connection)
+        if type(error) is not redis_errors.ConnectionError:
+            raise  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
+        raise GearsConnectionError(
+            f"the connection was lost while waiting for the reply to {command}: {error}; it may"
+            " have run, or be running, and has not been sent again"
+        ) from error
+    except redis_errors.ResponseError:
+        raise
+    except BaseException:  # a cancellation: the reply is yet to come, so do not use it again
+        await drop(connection)
+        raise
+
+
+async def exchange(
+    link: Link,
+    words: Sequence[Any],
+    timeout: Optional[float] = None,
+    again: bool = False,
+    asking: bool = False,
+) -> Any:
+    """Send a command, and wait for its reply; see :func:`redgrease.connection.exchange`."""
+    command = str(words[0])
+    sends = lost = 0
+    while True:
+        connection = await link.acquire(command)
+        try:
+            try:
+                sends += 1
+                await _send(connection, words, asking)
+            except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+                if sends >= ATTEMPTS:
+                    raise
+                continue
+            try:
+                return await _receive(connection, command, timeout)
+            except GearsConnectionError:
+                lost += 1
+                if not again or lost >= ATTEMPTS:
+                    raise
+        finally:
+            await link.release(connection)
+
+
+async def exchange_together(
+    link: Link, commands: Sequence[Sequence[Any]], timeout: Optional[float] = None
+) -> List[Any]:
+    """Send several commands in one go; see :func:`redgrease.connection.exchange_together`."""
+    connection = await link.acquire(str(commands[0][0]))
+    try:
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands))
+        except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
+            await drop(connection)
+            raise GearsConnectionError(
+                f"the connection was lost while sending: {error}; some of the commands may"
+                " have reached the server, and were not sent again"
+            ) from error
+        except BaseException:
+            await drop(connection)
+            raise
+        replies: List[Any] = []
+        for words in commands:
+            try:
+                replies.append(await _receive(connection, str(words[0]), timeout))
+            except redis_errors.ResponseError as error:
+                replies.append(error)
+        return replies
+    finally:
+        await link.release(connection)
