@@ -9,16 +9,18 @@ def main() -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 2 if what the command line needs is not installed.
+        The exit status: 0, all is well; 1, something failed; 2, it was used wrongly, or what it
+        needs is not installed.
     """
     if sys.version_info < (3, 10):
         print("redgrease: the command line needs Python 3.10 or newer", file=sys.stderr)
         return 2
     try:
         import click  # noqa: F401
-    except ImportError:
+        import rich  # noqa: F401
+    except ImportError as missing:
         print(
-            "redgrease: the command line needs the package click; "
+            f"redgrease: the command line needs the package {missing.name}; "
             "`pip install redgrease[cli]` brings it",
             file=sys.stderr,
         )

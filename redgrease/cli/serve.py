@@ -8,9 +8,9 @@ import ipaddress
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import click
 
@@ -54,6 +54,14 @@ def is_loopback(host: str) -> bool:
 @click.option("--password", help="Password that clients must give (AUTH).")
 @click.option("--unprotected", is_flag=True, help="Listen on any address without a password.")
 @click.option(
+    "--watch",
+    "watched",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(exists=True),
+    help="Load the scripts in that directory, and again when they change (repeatable).",
+)
+@click.option(
     "--log-level",
     default="info",
     show_default=True,
@@ -68,6 +76,7 @@ def serve(
     folder: str | None,
     password: str | None,
     unprotected: bool,
+    watched: Sequence[str],
     log_level: str,
     command: Sequence[str],
 ) -> None:
@@ -79,6 +88,7 @@ def serve(
     \b
     Examples:
       redgrease serve
+      redgrease serve --dir data --watch scripts
       redgrease serve --port 7000 --redis redis://localhost:6379
       redgrease serve --port 0 -- pytest tests
     """
@@ -114,13 +124,20 @@ def serve(
             f"Redis at {redis_url or supervisor.redis_url.rpartition('@')[2]}); Ctrl-C ends it",
             err=True,
         )
+        async with contextlib.AsyncExitStack() as stack:
+            if watched:
+                url = own_url(host, supervisor.proxy.port, password, redis_url)
+                await stack.enter_async_context(watching(url, watched))
+            return await lasting(supervisor.proxy.port, login + address)
+
+    async def lasting(port: int, address: str) -> int | None:
         if not command:
             await asyncio.Event().wait()
         environment = dict(
             os.environ,
-            REDGREASE_URL=f"redis://{login}{address}",
+            REDGREASE_URL=f"redis://{address}",
             REDGREASE_HOST=host,
-            REDGREASE_PORT=str(supervisor.proxy.port),
+            REDGREASE_PORT=str(port),
         )
         return await run_command(command, environment)
 
@@ -131,6 +148,32 @@ def serve(
     except RuntimeError as error:
         raise click.ClickException(str(error))
     sys.exit(status)
+
+
+def own_url(host: str, port: int, password: str | None, redis_url: str | None) -> str:
+    """Where the server's own client connects to, with the login that Redis wants."""
+    login = f":{quote(password, safe='')}@" if password else ""
+    netloc = urlsplit(redis_url or "").netloc
+    if not login and "@" in netloc:
+        login = netloc.rpartition("@")[0] + "@"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"redis://{login}{host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def watching(url: str, paths: Sequence[str]) -> AsyncIterator[None]:
+    """Load scripts, and again whenever they change, as long as the context lasts."""
+    from redgrease.cli.loading import Job, started_watcher
+    from redgrease.client import RedisGears
+    from redgrease.loading import Patterns
+
+    client = RedisGears.from_url(url)
+    watcher = await asyncio.to_thread(started_watcher, client, Job(paths, Patterns()))
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(watcher.stop)
+        client.close()
 
 
 async def run_command(command: Sequence[str], environment: dict[str, str]) -> int:

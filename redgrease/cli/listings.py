@@ -1,0 +1,190 @@
+"""Commands that list what a server has: one row for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from redgrease.cli.connecting import connected
+from redgrease.cli.showing import (
+    NUMBER,
+    TEXT,
+    WORD,
+    Column,
+    as_json,
+    console,
+    print_json,
+    short,
+    table,
+)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A command that lists something.
+
+    Attributes:
+        name: The command.
+        help: What it does, with examples.
+        fetch: Asks the server; gets its ``gears`` and the options.
+        columns: The columns of the table.
+        filters: Names of options that narrow it down, with their help.
+    """
+
+    name: str
+    help: str
+    fetch: Callable[..., Sequence[Any]]
+    columns: Sequence[Column]
+    filters: tuple[tuple[str, str], ...] = ()
+
+    def command(self) -> click.Command:
+        """The command for it."""
+
+        @as_json
+        @connected
+        def run(client: Any, as_json: bool, **filters: Any) -> None:
+            rows = self.fetch(client.gears, **filters)
+            if as_json:
+                print_json(rows)
+            elif rows:
+                console().print(table(rows, self.columns))
+            else:
+                console(stderr=True).print(f"no {self.name}")
+
+        for name, what in reversed(self.filters):
+            run = click.option(f"--{name}", help=what)(run)
+        return click.command(self.name, help=self.help)(run)
+
+
+def about(registration: Any) -> str:
+    """What a registration is for, in a few words."""
+    args = registration.RegistrationData.args
+    if "trigger" in args:
+        return str(args["trigger"])
+    if "hook" in args:
+        prefix = args.get("keyprefix")
+        return f"{args['hook']}" + (f" of {prefix}" if prefix and prefix != "*" else "")
+    words = [str(args.get("regex", args.get("stream", "")))]
+    for name in ("eventTypes", "keyTypes", "commands"):
+        values = args.get(name)
+        if isinstance(values, (list, tuple)) and values:
+            words.append(f"{name} {', '.join(map(str, values))}")
+    return "; ".join(words)
+
+
+def _data(name: str) -> Callable[[Any], Any]:
+    return lambda registration: getattr(registration.RegistrationData, name)
+
+
+def last_line(text: str | None) -> str | None:
+    """The line of an error that says what happened."""
+    from redgrease.exceptions import readable
+
+    return readable(text).strip().splitlines()[-1] if text and text.strip() else None
+
+
+def _id(row: Any) -> str:
+    return short(row.id)
+
+
+REGISTRATION_COLUMNS: Sequence[Column] = (
+    ("ID", _id, WORD),
+    ("reader", lambda row: row.reader, WORD),
+    ("for", about, TEXT),
+    ("mode", _data("mode"), WORD),
+    ("description", lambda row: row.desc, TEXT),
+    ("triggered", _data("numTriggered"), NUMBER),
+    ("done", _data("numSuccess"), NUMBER),
+    ("failed", _data("numFailures"), NUMBER),
+    ("aborted", lambda row: row.RegistrationData.numAborted or None, NUMBER),
+    ("avg ms", lambda row: row.RegistrationData.avgRunDurationMS, NUMBER),
+    ("state", _data("state"), WORD),
+    ("last error", lambda row: last_line(row.RegistrationData.lastError), TEXT),
+)
+
+
+def _stats(gears: Any) -> list[dict[str, Any]]:
+    stats = gears.pystats()
+    several = stats if isinstance(stats, dict) else {"server": stats}
+    return [{"server": name, "figures": figures} for name, figures in several.items()]
+
+
+def _bytes(name: str) -> Callable[[Any], str]:
+    def get(row: Any) -> str:
+        size = float(getattr(row["figures"], name))
+        for unit in ("B", "KiB", "MiB"):
+            if size < 1024:
+                return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+            size /= 1024
+        return f"{size:.1f} GiB"
+
+    return get
+
+
+LISTINGS = (
+    Listing(
+        "registrations",
+        """List what functions are registered.
+
+        \b
+        Examples:
+          redgrease registrations
+          redgrease registrations --reader StreamReader --json
+        """,
+        lambda gears, **filters: gears.dumpregistrations(**filters),
+        REGISTRATION_COLUMNS,
+        (
+            ("reader", "Only those of that reader."),
+            ("desc", "Only those with such a description; * and ? stand for anything."),
+            ("mode", "Only those of that mode."),
+            ("key", "Only those that events of that key trigger."),
+            ("stream", "Only those that read that stream."),
+            ("trigger", "Only that with that trigger."),
+        ),
+    ),
+    Listing(
+        "sessions",
+        "List the sessions: what each script has left on the server.",
+        lambda gears: gears.pydumpsessions(),
+        (
+            ("ID", lambda row: row.ID, TEXT),
+            ("description", lambda row: row.sessionDescription, TEXT),
+            ("registrations", lambda row: " ".join(map(short, row.registrations)), TEXT),
+            ("requirements", lambda row: " ".join(map(str, row.requirements)), TEXT),
+        ),
+    ),
+    Listing(
+        "reqs",
+        "List the packages that functions have asked for.",
+        lambda gears, **filters: gears.pydumpreqs(**filters),
+        (
+            ("name", lambda row: row.Name, WORD),
+            ("downloaded", lambda row: row.IsDownloaded, WORD),
+            ("installed", lambda row: row.IsInstalled, WORD),
+            ("for", lambda row: row.CompiledOs, WORD),
+            (
+                "wheels",
+                lambda row: row.Wheels if isinstance(row.Wheels, str) else "\n".join(row.Wheels),
+                TEXT,
+            ),
+        ),
+        (("name", "Only that package."),),
+    ),
+    Listing(
+        "stats",
+        "Show how much memory the server's Python uses.",
+        _stats,
+        (
+            ("server", lambda row: row["server"], TEXT),
+            ("now", _bytes("CurrAllocated"), NUMBER),
+            ("peak", _bytes("PeakAllocated"), NUMBER),
+            ("in all", _bytes("TotalAllocated"), NUMBER),
+        ),
+    ),
+)
+"""All commands of this kind."""
+
+registrations, sessions, reqs, stats = (listing.command() for listing in LISTINGS)

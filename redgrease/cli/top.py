@@ -1,0 +1,149 @@
+"""``redgrease top``: a live view of registrations and executions."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from redgrease.cli.connecting import connected
+from redgrease.cli.executions import EXECUTION_COLUMNS
+from redgrease.cli.listings import REGISTRATION_COLUMNS
+from redgrease.cli.showing import NUMBER, console, table
+
+SHOWN = 15
+"""How many executions are shown, the last ones."""
+COLOURS = {"running": "green", "done": "dim", "aborted": "red"}
+
+
+class View:
+    """What is shown, made of what the server says each time.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._counts: dict[str, int] = {}
+        self._when = 0.0
+
+    def render(self) -> RenderableType:
+        """Ask the server, and lay it out."""
+        gears = self._client.gears
+        registrations = gears.dumpregistrations()
+        executions = gears.dumpexecutions()
+        rates = self._rates(registrations)
+        columns = list(REGISTRATION_COLUMNS)
+        at = [title for title, _, _ in columns].index("triggered")
+        columns.insert(at, ("per s", lambda row: rates.get(str(row.id)), NUMBER))
+        states = Counter(str(each.status) for each in executions)
+        words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        newest = sorted(executions, key=lambda each: _age(each.executionId))[:SHOWN]
+        newest.sort(key=lambda each: str(each.status) in ("done", "aborted"))
+        made = table(newest, EXECUTION_COLUMNS)
+        made.row_styles = []
+        for row, each in zip(made.rows, newest):
+            row.style = COLOURS.get(str(each.status), "")
+        return Group(
+            Text(f"redgrease top - {time.strftime('%H:%M:%S')}; q ends it", style="bold"),
+            Text(),
+            Text(f"{len(registrations)} registrations", style="bold cyan"),
+            table(registrations, columns) if registrations else Text("none", style="dim"),
+            Text(),
+            Text(f"{len(executions)} executions" + (f": {words}" if words else ""), "bold cyan"),
+            made if newest else Text("none", style="dim"),
+        )
+
+    def _rates(self, registrations: Any) -> dict[str, str]:
+        """How often each was triggered per second, since the last time."""
+        now = time.monotonic()
+        counts = {str(each.id): each.RegistrationData.numTriggered for each in registrations}
+        passed = now - self._when
+        rates = {
+            id: f"{(count - self._counts[id]) / passed:.1f}"
+            for id, count in counts.items()
+            if id in self._counts
+        }
+        self._counts, self._when = counts, now
+        return rates
+
+
+def _age(id: Any) -> int:
+    return -int(getattr(id, "sequence", 0))
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[bool]:
+    """Let keys be read one by one; whether there is a keyboard."""
+    try:
+        import termios
+        import tty
+
+        before = termios.tcgetattr(sys.stdin)
+    except Exception:  # no terminal, or a system that has none of these
+        yield False
+        return
+    try:
+        tty.setcbreak(sys.stdin)
+        yield True
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _pause(seconds: float, keyboard: bool) -> bool:
+    """Wait; returns whether somebody wants to end."""
+    if not keyboard:
+        time.sleep(seconds)
+        return False
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        if left <= 0 or not select.select([sys.stdin], [], [], left)[0]:
+            return False
+        if sys.stdin.read(1) in ("q", "Q", "\x1b", ""):
+            return True
+
+
+@click.command()
+@click.option(
+    "--interval",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.05),
+    help="Seconds between looks.",
+)
+@click.option("--times", "-n", type=click.IntRange(1), help="How often to look; by default, on.")
+@connected
+def top(client: Any, interval: float, times: int | None) -> None:
+    """Show registrations and executions, as they change.
+
+    \b
+    Examples:
+      redgrease top
+      redgrease top --interval 0.2
+    """
+    view, out = View(client), console()
+    if not out.is_terminal:
+        for number in range(times or 1):
+            if number:
+                time.sleep(interval)
+            out.print(view.render())
+        return
+    with _keys() as keyboard, contextlib.suppress(KeyboardInterrupt):
+        with Live(view.render(), console=out, screen=times is None, auto_refresh=False) as live:
+            live.refresh()
+            while times is None or times > 1:
+                if _pause(interval, keyboard):
+                    break
+                live.update(view.render(), refresh=True)
+                times = None if times is None else times - 1

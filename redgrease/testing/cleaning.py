@@ -1,0 +1,87 @@
+"""Leaves nothing of one test to the next."""
+
+import hashlib
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from typing import Any, Iterator, List
+
+__all__ = ["LeakError", "alone", "clean", "contents"]
+
+PATIENCE = 5.0
+"""Seconds that aborted executions have to end."""
+
+
+class LeakError(AssertionError):
+    """Something of a test could not be removed from the server."""
+
+
+def contents(client: Any) -> List[str]:
+    """What there is on a server, for people; an empty list if there is nothing."""
+    found = []
+    keys = client.dbsize()
+    if keys:
+        found.append(f"{keys} keys")
+    for each in client.gears.dumpregistrations():
+        what = each.RegistrationData.args
+        name = what.get("trigger") or what.get("hook") or what.get("regex") or what.get("stream")
+        found.append(f"the registration {each.id} ({each.reader}, {name})")
+    for each in client.gears.dumpexecutions():
+        found.append(f"the execution {each.executionId} ({each.status})")
+    return found
+
+
+def clean(client: Any) -> None:
+    """Remove keys, registrations and executions.
+
+    Args:
+        client: A redgrease client.
+
+    Raises:
+        LeakError: Something is still there; the message names it.
+    """
+    reasons: List[str] = []
+    limit = time.monotonic() + PATIENCE
+    while True:
+        reasons.clear()
+        for each in client.gears.dumpregistrations():
+            _try(reasons, client.gears.unregister, each.id, True)
+        for each in client.gears.dumpexecutions():
+            _try(reasons, client.gears.abortexecution, each.executionId)
+            _try(reasons, client.gears.dropexecution, each.executionId)
+        client.flushall()
+        left = contents(client)
+        if not left:
+            return
+        if time.monotonic() >= limit:
+            break
+        time.sleep(0.02)
+    raise LeakError(
+        "\n  ".join(["these could not be removed from the server:", *left, *dict.fromkeys(reasons)])
+    )
+
+
+def _try(reasons: List[str], act: Any, *args: Any) -> None:
+    from redgrease.exceptions import ServerError
+
+    try:
+        act(*args)
+    except ServerError as error:  # it may just have ended by itself
+        reasons.append(f"the server said: {error}")
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """A context that only one process on this machine is in at a time.
+
+    Args:
+        name: What it is about.
+    """
+    digest = hashlib.sha256(name.encode("utf-8")).hexdigest()[:16]
+    path = os.path.join(tempfile.gettempdir(), f"redgrease-test-{os.getuid()}-{digest}.lock")
+    import fcntl
+
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

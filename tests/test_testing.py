@@ -1,0 +1,230 @@
+"""The plugin for pytest, and what helps to test without it."""
+
+import re
+import sys
+
+import pytest
+
+redis = pytest.importorskip("redis")
+if sys.version_info < (3, 10):
+    pytest.skip("the embedded server needs Python 3.10", allow_module_level=True)
+
+import redgrease  # noqa: E402
+from redgrease import CommandReader, KeysReader, StreamReader  # noqa: E402
+from redgrease.testing import evaluate, eventually, wait_for_executions  # noqa: E402
+from redgrease.testing.cleaning import LeakError, clean  # noqa: E402
+
+# -- evaluating
+
+
+RECORDS = [{"key": f"k{n}", "value": str(n), "type": "string"} for n in range(5)]
+
+
+def test_steps_are_those_of_the_engine():
+    numbers = KeysReader().values(type="string").map(int)
+    assert evaluate(numbers, RECORDS).value == [0, 1, 2, 3, 4]
+    assert evaluate(numbers.filter(lambda x: x % 2).count(), RECORDS).value == [2]
+    assert evaluate(numbers.sort().limit(2), RECORDS).value == [0, 1]
+    groups = numbers.groupby(lambda x: x % 2, lambda k, a, r: (a or 0) + r)
+    assert {str(each["key"]): each["value"] for each in evaluate(groups, RECORDS)} == {
+        "0": 6,
+        "1": 4,
+    }
+
+
+def test_like_a_server(r):
+    for record in RECORDS:
+        r.set(record["key"], record["value"])
+    for function in (
+        KeysReader().keys().map(lambda key: key * 2).sort(),
+        KeysReader().values(type="string").avg(float),
+        KeysReader().keys().map(lambda key: (key, 1)).sort(),
+        KeysReader().countby(lambda record: record["type"]),
+    ):
+        closed = function if hasattr(function, "on") else function.run()
+        result = closed.on(r).value  # of one result, the result itself
+        assert evaluate(function, RECORDS).value == (result if type(result) is list else [result])
+
+
+def test_events_and_streams_and_commands():
+    keyed = KeysReader().map(lambda record: record["event"]).register("*", eventTypes=["set"])
+    assert evaluate(keyed, [{"key": "a", "event": "set"}]).value == ["set"]
+    stream = StreamReader().map(lambda record: record["value"]["a"]).register("s")
+    assert evaluate(stream, [{"key": "s", "id": "1-0", "value": {"a": 1}}]).value == [1]
+    command = CommandReader().map(lambda words: words[1:]).register(trigger="t")
+    assert evaluate(command, [["t", "a", "b"]]).value == [["a", "b"]]
+
+
+def test_builders_and_texts():
+    builder = redgrease.GearsBuilder("PythonReader")
+    builder.map(lambda x: x + 1)
+    assert evaluate(builder, range(3)).value == [1, 2, 3]
+    texts = redgrease.PythonReader().map(lambda x: x + 1).run(lambda: [], convertToStr=True)
+    assert evaluate(texts, [1]).value == ["2"]
+
+
+def test_exceptions_come_as_they_are():
+    function = KeysReader().map(lambda x: 1 // x).map(str)
+    with pytest.raises(ZeroDivisionError) as raised:
+        evaluate(function, [1, 0, 2])
+    assert raised.traceback[-1].name == "<lambda>"
+    result = evaluate(function, [1, 0, 2], raise_errors=False)
+    assert result.value == ["1"] and "ZeroDivisionError" in result.errors[0]
+
+
+def test_coroutines_are_waited_for():
+    async def later(x):
+        import asyncio
+
+        await asyncio.sleep(0)
+        return x + 1
+
+    assert sorted(evaluate(KeysReader().map(later), [1, 2]).value) == [2, 3]
+
+
+def test_only_functions_can_be_evaluated():
+    with pytest.raises(TypeError, match="expected a GearFunction"):
+        evaluate(len, [])
+    with pytest.raises(redgrease.exceptions.NotInServerError):
+        evaluate(KeysReader().map(lambda x: redgrease.execute("PING")), [1])
+
+
+# -- waiting
+
+
+def test_eventually():
+    values = iter([0, None, 3])
+    assert eventually(lambda: next(values)) == 3
+
+    def asserting():
+        assert 1 == 2, "they differ"
+
+    with pytest.raises(AssertionError, match="they differ"):
+        eventually(asserting, timeout=0.02)
+    with pytest.raises(AssertionError, match="the sun: not within 0.02 s; .* returned 0 at last"):
+        eventually(lambda: 0, timeout=0.02, message="the sun")
+
+
+def test_executions_are_waited_for(r):
+    def slow(record):
+        import time
+
+        time.sleep(0.05)
+
+    registered = KeysReader().foreach(slow).register("a*", on=r)
+    KeysReader().foreach(lambda record: None).register("b*", on=r)
+    for number in range(3):
+        r.set(f"a{number}", 1)
+    r.set("b", 1)
+    assert len(wait_for_executions(r, 4)) == 2
+    (only,) = wait_for_executions(r, 3, registered)
+    assert only.RegistrationData.numSuccess == 3
+    with pytest.raises(AssertionError, match="4 of 9 executions .* have ended\nKeysReader"):
+        wait_for_executions(r, 9, timeout=0.05)
+
+
+# -- the plugin
+
+PLUGIN = """
+import os, threading
+import redgrease
+from redgrease.testing import eventually, wait_for_executions
+
+def once():
+    yield 1
+
+def busy(record):
+    for _ in range(6000):
+        __import__("time").sleep(0.01)
+
+def double(record):
+    if record["value"] == "never":
+        return "not counted"
+    return int(record["value"]) * 2
+
+def test_a_function(gears):
+    gears.set("k", 21)
+    assert redgrease.KeysReader().map(double).run(on=gears) == 42
+
+def test_where_it_runs(gears, request):
+    pid = redgrease.PythonReader().map(lambda x: __import__("os").getpid()).run(
+        once, on=gears)
+    thread = request.config.getoption("--gears-worker") == "thread"
+    assert (pid == os.getpid()) is thread
+
+def test_what_is_left_behind(gears):
+    gears.set("k", 1)
+    redgrease.KeysReader().register("*", on=gears)
+    redgrease.PythonReader().foreach(busy).run(
+        once, on=gears, unblocking=True)
+
+def test_is_gone(gears):
+    assert gears.dbsize() == 0
+    assert gears.gears.dumpregistrations() == [] and gears.gears.dumpexecutions() == []
+
+def test_events(gears):
+    redgrease.KeysReader().foreach(lambda r: redgrease.cmd.incr("seen")).register(
+        "e*", on=gears)
+    gears.set("e1", 1)
+    wait_for_executions(gears)
+    assert eventually(lambda: gears.get("seen")) == b"1"
+
+def test_the_log(gears, gears_log):
+    redgrease.PythonReader().foreach(lambda x: redgrease.log("here I am")).run(
+        once, on=gears)
+    gears_log.wait_for("here I .m")
+    assert "GEARS" in gears_log
+"""
+
+
+@pytest.fixture
+def project(pytester, request):
+    if not request.config.pluginmanager.hasplugin("redgrease"):
+        pytest.skip("redgrease was installed before it had the plugin: install it again")
+    pytester.makepyfile(test_gears=PLUGIN)
+    return pytester
+
+
+pytest_plugins = ["pytester"]
+LIMIT = 60
+"""Seconds for a run of pytest."""
+
+
+@pytest.mark.parametrize("worker", ["process", "thread"])
+def test_the_plugin(project, worker):
+    pytest.importorskip("xdist")
+    result = project.runpytest_subprocess(f"--gears-worker={worker}", "-n", "2", timeout=LIMIT)
+    result.assert_outcomes(passed=6)
+
+
+def test_coverage_sees_functions(project):
+    pytest.importorskip("pytest_cov")
+    words = ("--gears-worker=thread", "--cov=.", "--cov-report=term-missing")
+    result = project.runpytest_subprocess(*words, timeout=LIMIT)
+    result.assert_outcomes(passed=6)
+    (line,) = [each for each in result.outlines if re.match(r"test_gears.py +\d", each)]
+    missing = line.split("%")[1]
+    source = (project.path / "test_gears.py").read_text().splitlines()
+    at = {text.strip(): str(number) for number, text in enumerate(source, 1)}
+    numbers = [part.strip() for part in missing.split(",")]
+    assert at['return "not counted"'] in numbers
+    assert at['return int(record["value"]) * 2'] not in numbers
+
+
+def test_another_server(project, gears_server, r):
+    url = f"--gears-url={gears_server.url}"
+    r.set("somebody's", "data")
+    result = project.runpytest_subprocess(url, "-k", "a_function", timeout=LIMIT)
+    assert result.ret != 0 and r.dbsize() == 1
+    result.stdout.fnmatch_lines(["*not empty: 1 keys*give --gears-wipe*"])
+    result = project.runpytest_subprocess(url, "--gears-wipe", "-n", "2", timeout=LIMIT)
+    result.assert_outcomes(passed=5, skipped=1)
+    assert r.dbsize() == 0
+
+
+def test_a_leak_is_named(r, monkeypatch):
+    monkeypatch.setattr("redgrease.testing.cleaning.PATIENCE", 0.05)
+    KeysReader().register("user:*", on=r)
+    monkeypatch.setattr(type(r.gears), "unregister", lambda *_: None)
+    with pytest.raises(LeakError, match=r"the registration 0+-\d+ \(KeysReader, user:\*\)"):
+        clean(r)
