@@ -36,6 +36,7 @@ DOCS = [
     "furo>=2024.8; python_version >= '3.10'",
     "myst-parser>=3; python_version >= '3.10'",
     "sphinx>=7.4; python_version >= '3.10'",
+    "sphinx-copybutton>=0.5; python_version >= '3.10'",
     "sphinx-inline-tabs>=2023.4; python_version >= '3.10'",
 ]
 TEST = [

@@ -20,6 +20,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx_copybutton",
     "sphinx_inline_tabs",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
@@ -44,6 +45,10 @@ nitpick_ignore_regex = [
 ]
 
 # -- the pages
+
+# What is copied has no prompts, and no output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = f"redgrease {version}"

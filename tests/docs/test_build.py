@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The built pages."""
-    for package in ("sphinx", "furo", "myst_parser", "sphinx_inline_tabs"):
+    for package in ("sphinx", "furo", "myst_parser", "sphinx_copybutton", "sphinx_inline_tabs"):
         pytest.importorskip(package, reason="needs the extra 'docs'")
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-n", "-W", "--keep-going", "-q", "-E"]
