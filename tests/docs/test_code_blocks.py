@@ -26,6 +26,17 @@ def test_what_is_not_run_has_a_reason():
             assert block.notes.get("not run") != "", f"{page.name}:{block.line}"
 
 
+def test_scripts_are_those_that_are_tested_elsewhere():
+    """Pairs of scripts do the same: ``tests/integration/test_gear_scripts.py`` sees to that."""
+    scripts = {path.name: path.read_text("utf-8") for path in ROOT.glob("tests/gear_scripts/*.py")}
+    shown = {
+        block.notes["file"]: block.text
+        for block in blocks((ROOT / "docs/quickstart.md").read_text("utf-8"))
+        if "file" in block.notes
+    }
+    assert shown == scripts
+
+
 # -- the runner itself
 
 
