@@ -57,7 +57,7 @@ def initialize_logger(
     for handler in root.handlers:
         handler.setFormatter(formatter)
     if isinstance(config, dict):
-        logging.config.dictConfig(config)
+        _apply(config)
     elif config is not None:
         _configure(Path(config))
 
@@ -67,12 +67,17 @@ def _configure(path: Path) -> None:
     suffix = path.suffix.lower()
     try:
         if suffix == ".json":
-            logging.config.dictConfig(json.loads(text))
+            _apply(json.loads(text))
         elif suffix in (".yaml", ".yml"):
             import yaml  # type: ignore[import-untyped,unused-ignore]
 
-            logging.config.dictConfig(yaml.safe_load(text))
+            _apply(yaml.safe_load(text))
         else:
             logging.config.fileConfig(str(path), disable_existing_loggers=False)
     except (KeyError, ValueError, RuntimeError, configparser.Error) as error:
         raise ValueError(f"{path} is no configuration of logging: {error}")
+
+
+def _apply(config: Dict[str, Any]) -> None:
+    # Loggers that exist go on unless the configuration says otherwise, as with a file .ini.
+    logging.config.dictConfig(dict({"disable_existing_loggers": False}, **config))

@@ -50,8 +50,9 @@ def test_a_handler_is_made_if_there_is_none(root):
 def test_configuration_files(tmp_path, root):
     good = tmp_path / "log.json"
     good.write_text(json.dumps({"version": 1, "root": {"level": "ERROR"}}))
+    existing = logging.getLogger("redgrease.loader")
     formatting.initialize_logger(config=good)
-    assert root.level == logging.ERROR
+    assert root.level == logging.ERROR and not existing.disabled
     for name in ("bad.json", "bad.ini"):
         bad = tmp_path / name
         bad.write_text("{")
