@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
     from redgrease.func import command, trigger
     from redgrease.gears import ClosedGearFunction, GearFunction, OpenGearFunction
+    from redgrease.loader import GearsLoader
     from redgrease.reader import (
         CommandReader,
         GearReader,
@@ -65,6 +66,7 @@ __all__ = [
     "GearReader",
     "Gears",
     "GearsBuilder",
+    "GearsLoader",
     "KeyType",
     "KeysOnlyReader",
     "KeysReader",
@@ -105,6 +107,7 @@ _HOMES: Dict[str, str] = {
         "client": "Gears Redis RedisCluster RedisGears RedisGearsCluster RedisMods",
         "func": "command trigger",
         "gears": "ClosedGearFunction GearFunction OpenGearFunction",
+        "loader": "GearsLoader",
         "reader": "CommandReader GearReader KeysOnlyReader KeysReader PythonReader"
         " ShardsIDReader StreamReader",
         "requirements": "Requirement Version read_requirements resolve_requirements",
@@ -128,6 +131,8 @@ _SUBMODULES = [
     "func",
     "gearialization",
     "gears",
+    "hysteresis",
+    "loader",
     "reader",
     "requirements",
     "runtime",
