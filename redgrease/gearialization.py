@@ -11,7 +11,7 @@ import sys
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from redgrease._version import __version__
-from redgrease.exceptions import PythonVersionMismatch
+from redgrease.exceptions import NotShippableError, PythonVersionMismatch
 from redgrease.gears import GearFunction
 from redgrease.shipping import loader
 from redgrease.shipping.cache import Watch
@@ -60,14 +60,15 @@ def _runtime_requirement() -> str:
 
 
 def _check_version(python_version: Tuple[int, ...]) -> None:
+    """Refuse where functions would have to travel as source, and cannot."""
     ours, theirs = tuple(sys.version_info[:2]), tuple(python_version[:2])
-    if ours != theirs:
+    if ours != theirs and (ours < (3, 8) or theirs < (3, 6)):
         mine, other = (".".join(map(str, version)) for version in (ours, theirs))
         raise PythonVersionMismatch(
-            f"this client runs Python {mine}, but the server runs Python {other}, and functions"
-            " can only run on the version that made them; nothing was sent. Either run the client"
-            f" on Python {other}, or a server on Python {mine} (`redgrease serve` runs on the"
-            " Python it is started with), or send the function as a script:"
+            f"this client runs Python {mine}, but the server runs Python {other}; from Python 3.8"
+            " on, clients can send functions to other versions, from 3.6 on. Nothing was sent."
+            f" Either run the client on Python {other}, or a server on Python {mine} (`redgrease"
+            " serve` runs on the Python it is started with), or send the function as a script:"
             " pyexecute('GearsBuilder()...run()')"
         )
 
@@ -136,15 +137,18 @@ def serialize(
         What is to be sent.
 
     Raises:
-        PythonVersionMismatch: The server's Python is of another version.
-        NotShippableError: The function uses something that cannot be sent.
+        PythonVersionMismatch: The server's Python is of another version, and one of the two is
+            too old for functions to travel as source.
+        NotShippableError: The function uses something that cannot be sent, or not to that
+            version.
         TypeError: The function is open, and its reader cannot run.
     """
     _check_version(python_version)
     function = getattr(function, "gearfunction", function)  # of a GearsBuilder, as it is now
     declared = frozenset(map(str, [*function.requirements, *requirements]))
+    version = tuple(python_version[:2])
     known = vars(function).get("_shipped")
-    if known is not None and known[0] == (declared, desc) and known[1].unchanged():
+    if known is not None and known[0] == (declared, desc, version) and known[1].unchanged():
         shipment: Shipment = known[2]
         return shipment
 
@@ -152,7 +156,9 @@ def serialize(
     identity = _identity(steps, declared)
     plan, pickled = _plan(steps, identity, desc)
     try:
-        made = dumps(plan, declared)
+        made = dumps(plan, declared, version)
+    except NotShippableError:
+        raise
     except Exception as error:
         raise not_shippable(plan, error, declared) from error
     needed = frozenset(map(str, function.requirements))
@@ -160,7 +166,7 @@ def serialize(
         needed |= {_runtime_requirement()}
     trigger = steps[-1][2].get("trigger")
     shipment = Shipment(
-        assemble(made.data, f"redgrease {__version__}: {function!r}"),
+        assemble(made.data, f"redgrease {__version__}: {function!r}", version),
         needed,
         pickled,
         None if trigger is None else str(trigger),
@@ -169,7 +175,7 @@ def serialize(
     )
     watch = Watch(steps, made)
     if watch.complete:
-        vars(function)["_shipped"] = ((declared, desc), watch, shipment)
+        vars(function)["_shipped"] = ((declared, desc, version), watch, shipment)
     return shipment
 
 
@@ -256,7 +262,12 @@ def deserialize_gear_function(serialized: Any, python_version: Tuple[int, ...]) 
     Raises:
         PythonVersionMismatch: This Python is of another version.
     """
-    _check_version(python_version)
+    if tuple(python_version[:2]) != sys.version_info[:2]:
+        raise PythonVersionMismatch(
+            "Python {}.{} has made this pickle, and Python {}.{} would read it".format(
+                *python_version[:2], *sys.version_info[:2]
+            )
+        )
     return pickle.loads(serialized)
 
 
