@@ -209,6 +209,10 @@ class Command:
         done = yield self._gears.unregister(registration.id, abortpending)
         return bool(done)
 
+    def check(self, python_version: Any) -> None:
+        """Find out whether it can be sent to a version of Python; see ``GearFunction.check``."""
+        self._closed.check(python_version)
+
     def __repr__(self) -> str:
         return f"<registered: {self._closed!r}>"
 

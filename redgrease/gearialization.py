@@ -17,15 +17,17 @@ from redgrease.shipping import loader
 from redgrease.shipping.cache import Watch
 from redgrease.shipping.explain import not_shippable
 from redgrease.shipping.identity import Identity, identify
-from redgrease.shipping.pickler import dumps
+from redgrease.shipping.pickler import Pickled, dumps
 from redgrease.shipping.script import assemble
 
 __all__ = [
     "Shipment",
+    "check",
     "decode",
     "deserialize_gear_function",
     "deseralize_gear_function",
     "get_function_string",
+    "parse_version",
     "seralize_gear_function",
     "serialize",
     "serialize_gear_function",
@@ -71,6 +73,49 @@ def _check_version(python_version: Tuple[int, ...]) -> None:
             " serve` runs on the Python it is started with), or send the function as a script:"
             " pyexecute('GearsBuilder()...run()')"
         )
+
+
+def parse_version(version: Any) -> Tuple[int, ...]:
+    """A version of Python: from a text such as ``"3.7"``, or a tuple.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = version.split(".") if isinstance(version, str) else version
+        major, minor = (int(part) for part in tuple(parts)[:2])
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{version!r} is no version of Python; give a text such as '3.7', or (3, 7)"
+        ) from None
+    return major, minor
+
+
+def check(function: "GearFunction[Any]", python_version: Any) -> None:
+    """Find out whether a function can be sent to a version of Python; nothing is sent.
+
+    Args:
+        function: The function, open or closed.
+        python_version: The version, such as ``"3.7"`` or ``(3, 7)``.
+
+    Raises:
+        PythonVersionMismatch: One of the two versions is too old.
+        NotShippableError: The function cannot be sent there.
+    """
+    version = parse_version(python_version)
+    _check_version(version)
+    steps = [(step.name, step.args, dict(step.kwargs)) for step in function.steps]
+    declared = frozenset(map(str, function.requirements))
+    _dumps(steps, declared, version)
+
+
+def _dumps(steps: List[loader.Step], declared: Iterable[Any], version: Tuple[int, ...]) -> Pickled:
+    try:
+        return dumps(steps, declared, version)
+    except NotShippableError:
+        raise
+    except Exception as error:
+        raise not_shippable(steps, error, declared) from error
 
 
 def _steps(function: "GearFunction[Any]") -> List[loader.Step]:
@@ -155,12 +200,7 @@ def serialize(
     steps = _steps(function)
     identity = _identity(steps, declared)
     plan, pickled = _plan(steps, identity, desc)
-    try:
-        made = dumps(plan, declared, version)
-    except NotShippableError:
-        raise
-    except Exception as error:
-        raise not_shippable(plan, error, declared) from error
+    made = _dumps(plan, declared, version)
     needed = frozenset(map(str, function.requirements))
     if made.needs_redgrease and not any(_is_redgrease(each) for each in declared):
         needed |= {_runtime_requirement()}

@@ -26,11 +26,10 @@ def build(value: Any) -> Any:
     if type(value) is not tuple:
         return value
     kind, line, column, fields = value
-    made = getattr(ast, kind)()
-    for name in made._fields:
-        setattr(made, name, [] if name in LISTS else None)
-    for name, content in fields.items():
-        setattr(made, name, build(content))
+    make = getattr(ast, kind)
+    absent: Dict[str, Any] = {name: [] if name in LISTS else None for name in make._fields}
+    known = {name: build(fields[name]) for name in make._fields if name in fields}
+    made = make(**dict(absent, **known))
     made.lineno = made.end_lineno = line
     made.col_offset = made.end_col_offset = column
     if kind == "Subscript" and sys.version_info < (3, 9):
