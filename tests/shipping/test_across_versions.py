@@ -1,6 +1,5 @@
 """Functions of all shapes, from each version of Python that is here to each other."""
 
-import glob
 import json
 import os
 import shutil
@@ -11,23 +10,12 @@ from pathlib import Path
 
 import cloudpickle
 import pytest
+from support.pythons import interpreter
 
 HERE = Path(__file__).parent
 CLIENTS = ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 SERVERS = ["3.6", "3.7", *CLIENTS]
 ENOUGH = 60
-
-
-def interpreter(version):
-    """Find a Python of a version: this one, on the PATH, or made by pyenv."""
-    if version == "{}.{}".format(*sys.version_info):
-        return sys.executable
-    root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    made = sorted(glob.glob(f"{root}/versions/{version}.*/bin/python"))
-    for path in [*made, shutil.which(f"python{version}")]:
-        if path and not subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL):
-            return path
-    return None
 
 
 FOUND = {version: path for version, path in zip(SERVERS, map(interpreter, SERVERS)) if path}
