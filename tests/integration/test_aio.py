@@ -16,7 +16,7 @@ pytest.importorskip("redis.asyncio.cluster")
 from redgrease.aio import RedisGears
 
 # How many triggers, from how many tasks; REDGREASE_FULL=1 for all of them.
-TRIGGERS = 10_000 if os.environ.get("REDGREASE_FULL") else 1_000
+TRIGGERS = 10_000
 TASKS = 50
 
 
@@ -283,9 +283,6 @@ def test_a_time_limit_around_a_call(run):
 @pytest.mark.parametrize("connections", [None, TASKS, 5], ids=["any", "enough", "few"])
 def test_triggers_from_many_tasks(run, r, connections):
     """No reply is lost or given to another task, and no connection leaks."""
-    if connections != TASKS and TRIGGERS > 1000 and connections is not None:
-        pytest.skip("the full number once is enough")
-
     async def what(client):
         if connections is not None:
             pool = redgrease_pool(client, connections)
