@@ -15,7 +15,7 @@ pytest.importorskip("redis.asyncio.cluster")
 
 from redgrease.aio import RedisGears
 
-# How many triggers, from how many tasks; REDGREASE_FULL=1 for all of them.
+# How many triggers, from how many tasks.
 TRIGGERS = 10_000
 TASKS = 50
 
