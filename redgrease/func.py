@@ -147,7 +147,11 @@ class Command:
         """
         self, args = args[0], args[1:]  # so that "self" may be one of the keywords
         if self._signature is not None:
-            bound = self._signature.bind(*args, **kwargs)
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                name = self.__name__
+                raise TypeError(f"{name}() {error}") from None
             if self._hook is not None:
                 args, kwargs = bound.args, bound.kwargs
         if self._hook is not None:

@@ -59,3 +59,8 @@ def test_building_works_with_the_standard_library_alone(bare):
 def test_what_needs_a_package_says_which_extra_brings_it(bare):
     code = "\ntry: redgrease.RedisGears\nexcept ModuleNotFoundError as error: print(error)"
     assert "pip install redgrease[client]" in bare(code)
+
+
+def test_importing_all_gives_what_works_without_packages(bare):
+    code = "\nfrom redgrease import *\nprint(KeysReader, 'RedisGears' in dir(), 'cmd' in dir())"
+    assert bare(code) == "<class 'redgrease.reader.KeysReader'> False False"
