@@ -1,7 +1,7 @@
 """Makes the drawings of the documentation: ``python docs/drawings.py``.
 
-They are described in ``drawings.txt``, which says how, and become the files ``drawings/*.svg``. They
-follow the reader's choice of light or dark.
+They are described in ``drawings.txt``, which says how, and become the files ``drawings/*.svg``.
+They follow the reader's choice of light or dark.
 """
 
 import math
@@ -148,6 +148,25 @@ def width_of(record: Record) -> float:
     return max(34, len(record.text) * LETTER + 16)
 
 
+def arrows(lines: List[Line], places: List[Dict[Tuple[str, int], Place]]) -> Tuple[List[str], set]:
+    """The arrows between records, and the records that have one: line, shard and number."""
+    parts, used = [], set()
+    for number, line in enumerate(lines[1:], 1):
+        above = places[number - 1]
+        for (shard, index), (x, y, _) in places[number].items():
+            for source in sources_of(line[shard][index], lines[number - 1]):
+                used.add((number - 1, *source))
+                above_x, above_y, _ = above[source]
+                top, bottom = above_y + ROW / 2, y - ROW / 2 - 2
+                bend = (bottom - top) / 2
+                parts.append(
+                    f'<path class="flow" marker-end="url(#head)" d="M{above_x:g} {top:g}'
+                    f" C{above_x:g} {top + bend:g} {x:g} {bottom - bend:g} {x:g} {bottom:g}"
+                    '"/>'
+                )
+    return parts, used
+
+
 def flow(title: str, text: List[str]) -> str:
     """Draw records on their way."""
     steps = [line[4:] for line in text if line.startswith("--- ")]
@@ -186,24 +205,11 @@ def flow(title: str, text: List[str]) -> str:
                 x += width_of(record) + 10
         places.append(row)
 
-    used_records = set()
-    for number, line in enumerate(lines[1:], 1):
-        for shard in shards:
-            for index, record in enumerate(line[shard]):
-                x, y, _ = places[number][shard, index]
-                for source in sources_of(record, lines[number - 1]):
-                    used_records.add((number - 1, *source))
-                    above_x, above_y, _ = places[number - 1][source]
-                    top, bottom = above_y + ROW / 2, y - ROW / 2 - 2
-                    bend = (bottom - top) / 2
-                    parts.append(
-                        f'<path class="flow" marker-end="url(#head)" d="M{above_x:g} {top:g}'
-                        f" C{above_x:g} {top + bend:g} {x:g} {bottom - bend:g} {x:g} {bottom:g}"
-                        '"/>'
-                    )
+    paths, used = arrows(lines, places)
+    parts += paths
     for number, (line, row) in enumerate(zip(lines, places)):
         for (shard, index), (x, y, width) in row.items():
-            ends = number < len(lines) - 1 and (number, shard, index) not in used_records
+            ends = number < len(lines) - 1 and (number, shard, index) not in used
             kind = "record last" if ends else "record"
             parts.append(rectangle(kind, x - width / 2, y - ROW / 2, width, ROW))
             parts.append(label(shown(line[shard][index].text), x, y, "last" if ends else ""))
