@@ -33,7 +33,6 @@ myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what arguments are
-autodoc_default_options = {"members": True}
 add_module_names = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
