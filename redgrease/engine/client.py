@@ -97,7 +97,8 @@ class Client(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._ended = True
         self.process()
-        return True  # replies that are under way are still delivered
+        # Replies that are under way are still delivered; TLS knows no half-closed connections.
+        return self.proxy.tls is None
 
     def pause_writing(self) -> None:
         if self.redis.transport is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from typing import Any
 
 from .client import Client
@@ -24,11 +25,19 @@ class Proxy:
         link_path: Where the worker finds the proxy.
         host: The address to listen on.
         port: The port; 0 for any that is free.
+        tls: With what TLS is spoken; None speaks none.
     """
 
-    def __init__(self, upstream: str, link_path: str, host: str, port: int) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        link_path: str,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.upstream = Upstream(upstream)
-        self.host, self.port = host, port
+        self.host, self.port, self.tls = host, port, tls
         self.sections = Sections(self._drained, self._granted, self._free)
         self.link = WorkerLink(link_path, self.sections, self.run_events)
         self.clients: set[Client] = set()
@@ -46,7 +55,9 @@ class Proxy:
         """
         await self.link.start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Client(self), self.host, self.port)
+        self._server = await loop.create_server(
+            lambda: Client(self), self.host, self.port, ssl=self.tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import hiredis
 
+from .access import InstallPolicy
 from .context import check
 from .core import Engine
 from .errors import GearsError
@@ -40,6 +41,7 @@ class WorkerOptions:
         config: The configuration at the start.
         version: The version of the module that is emulated.
         own_process: Whether the process is the worker's own.
+        requirements: What may be installed: ``on``, ``off`` or ``allow:FILE``.
     """
 
     link: str
@@ -48,6 +50,7 @@ class WorkerOptions:
     config: dict[str, Any] = field(default_factory=dict)
     version: str = "10213"
     own_process: bool = False
+    requirements: str = "on"
 
 
 class Link:
@@ -198,6 +201,7 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
         own_process,
         _give_up,
     )
+    engine.requirements.policy = InstallPolicy.parse(getattr(options, "requirements", "on"))
     engine.install()
 
     def serve() -> None:
@@ -253,6 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--redis", default=url, required=url is None, help="URL of Redis")
     parser.add_argument("--dir", help="folder of the server")
     parser.add_argument("--config", type=json.loads, default={}, help="configuration, as JSON")
+    parser.add_argument("--requirements", default="on", help="on, off or allow:FILE")
     parser.add_argument("--version", default="10213", help="module version to emulate")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us
