@@ -15,6 +15,7 @@ from redgrease.calling import Call, classes_of
 from redgrease.gears import ClosedGearFunction, OpenGearFunction, Requirements, gears_of, is_async
 from redgrease.reader import CommandReader
 from redgrease.shipping import loader
+from redgrease.unpickling import reader
 from redgrease.utils import as_is
 
 __all__ = ["ClosedCommand", "Command", "command", "trigger"]
@@ -160,7 +161,7 @@ class Command:
         call = Call(self._closed._classes, args, kwargs)
         # Neither unpickled nor decoded, whatever the client does to other replies.
         result = yield self._gears.send("RG.TRIGGER", self._trigger, *call.words, record=as_is)
-        return call.value(result.value)
+        return call.value(result.value, reader(getattr(self._gears, "_redis", None)))
 
     def _run_hooked(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
         if kwargs:

@@ -63,7 +63,8 @@ class Spreading(Registrations, Administration):
             return result  # type: ignore[no-any-return]
         row = TABLE["RG.PYEXECUTE"]
         words = words_of(row, submission.script, **options)
-        result = yield self._caller.call(row, words, timeout, record=submission.decode)
+        record = self._decoder(submission.pickled)
+        result = yield self._caller.call(row, words, timeout, record=record)
         return result  # type: ignore[no-any-return]
 
     @asking
@@ -75,13 +76,12 @@ class Spreading(Registrations, Administration):
         if options.get("id") is None:  # what it has registered is found by its session
             options = dict(options, id=secrets.token_hex(20))
         words = words_of(row, submission.script, **options)
+        record = self._decoder(submission.pickled)
         links = yield topology.primaries()
         random.shuffle(links)
         for link in links:
             try:
-                result = yield self._caller.call(
-                    row, words, timeout, record=submission.decode, targets=[link]
-                )
+                result = yield self._caller.call(row, words, timeout, record=record, targets=[link])
                 break
             except NodeDownError:  # it did not get the script; the next one may
                 if link is links[-1]:

@@ -201,5 +201,9 @@ class GearsServer:
         """
         from redgrease.client import RedisGears
 
-        client: RedisGears = RedisGears.from_url(self.url, **kwargs)
-        return client
+        options: dict[str, Any] = {"host": self.host, "port": self.port}
+        if self._options.password:
+            options["password"] = self._options.password
+        if self._options.tls_cert is not None:
+            options["ssl"] = True
+        return RedisGears(**dict(options, **kwargs))

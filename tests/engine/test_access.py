@@ -141,11 +141,20 @@ def test_files_that_are_no_certificates(tmp_path):
 
 
 def test_what_may_be_installed(tmp_path):
-    (tmp_path / "allowed").write_text("# ours\nNumPy\nredis==5.0.8  # just this\n\ngit+https://x/y\n")
+    (tmp_path / "allowed").write_text(
+        "# ours\nNumPy\nredis==5.0.8  # just this\n\ngit+https://x/y\n"
+    )
     policy = InstallPolicy.parse(f"allow:{tmp_path / 'allowed'}")
     for name in ("numpy", "numpy==1.2", "Numpy[extra] >= 1", "redis == 5.0.8", "git+https://x/y"):
         assert policy.refused([name]) is None
-    for name in ("pandas", "redis", "redis==5.0.9", "numpy @ https://evil/x.whl", "-r file", "../x"):
+    for name in (
+        "pandas",
+        "redis",
+        "redis==5.0.9",
+        "numpy @ https://evil/x.whl",
+        "-r file",
+        "../x",
+    ):
         assert name in policy.refused(["numpy", name])
     assert InstallPolicy.parse("on").refused(["anything"]) is None
     off = InstallPolicy.parse("off")
