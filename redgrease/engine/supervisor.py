@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from .connection import Address, Connection, Disconnected, ErrorReply
+from .garbage import settle_memory
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -268,4 +269,5 @@ def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | 
         runner = uvloop.run
     except ImportError:
         pass
+    settle_memory()
     return int(runner(serve(options, started)))
