@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .proxy import Proxy
 
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
+END = [b"X"]
 PROBE = command([b"EVAL", b"return 1", b"0"])
 HIGH_WATER = 1 << 20
 GATHER_SECONDS = 0.002
@@ -95,6 +96,10 @@ class Client(asyncio.Protocol):
         self.process()
 
     def data_received(self, data: bytes) -> None:
+        if not self._buffer and self._free() and self._unaltered() and self._plain(data):
+            self.proxy.flying.add(self)
+            self.redis.transport.write(data)
+            return
         self._buffer += data
         self.process()
 
@@ -182,49 +187,41 @@ class Client(asyncio.Protocol):
         if self._passage is not None:
             self._pass(self._passage)
             return True
-        if self._plain():
-            self._forward(len(self._buffer))
-            return True
+        if not self._mixed and self._unaltered():
+            whole = self._buffer.rfind(b"\r\n*") + 2  # without the last one, which may be partial
+            for size in (len(self._buffer), *((whole,) if whole > 1 else ())):
+                if self._plain(self._buffer[:size]):
+                    self._forward(size)
+                    return True
         end = self._framer.next(self._buffer, 0)
         if end < 0:
             return self._incomplete()
+        self._mixed = True  # the rest is looked at one by one, rather than as a whole every time
         self._request(self._framer.words, end)
         return True
 
-    def _plain(self) -> bool:
-        """Whether the buffer holds whole requests, none of which concerns Gears."""
-        if (
-            self._mixed
-            or self._skip
-            or len(self._buffer) > HIGH_WATER
-            or self._transaction is not None
-        ):
-            return False
-        if HUGE.search(self._buffer):  # the parser would make room for all of it at once
-            return False
-        reader = self._reader
-        special = self.proxy.link.special
-        request = None
+    def _unaltered(self) -> bool:
+        """Whether requests mean what they say: nothing before them changes that."""
+        return not self._skip and self._transaction is None and self._passage is None
+
+    def _plain(self, data: bytes | bytearray) -> bool:
+        """Whether some bytes are whole requests, none of which concerns Gears."""
+        if len(data) > HIGH_WATER or HUGE.search(data):
+            return False  # the parser would make room for all of it at once
+        # The parser takes all of them at once, as an array whose size is guessed: a wrong guess, as
+        # a partial request, leaves the sentinel elsewhere than at the end.
+        reader, plain = self._reader, self.proxy.link.plain
+        reader.feed(b"*%d\r\n" % (data.count(b"\r\n*") + 2) + data + SENTINEL)
         try:
-            reader.feed(self._buffer)
-            reader.feed(SENTINEL)
-            while True:
-                following = reader.gets()
-                if following is False:
-                    break
-                if request is not None:
-                    name = request[0].upper()
-                    if name in WATCHED or name in special or name.startswith(b"RG."):
-                        break
-                request = following
-            else:
-                return False
-            if following is False and request == [b"X"]:
+            requests = reader.gets()
+            if requests and requests.pop() == END:
+                for request in requests:
+                    if request[0] not in plain and not self.proxy.link.is_plain(request[0]):
+                        return False
                 return True
         except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
             pass  # not what clients send; framing by hand finds out what it is
         self._reader = hiredis.Reader()
-        self._mixed = True  # the rest is looked at one by one, rather than as a whole every time
         return False
 
     def _incomplete(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 import hiredis
 
+from .command_names import WATCHED
 from .sections import Sections, Watch
 
 
@@ -52,6 +53,8 @@ class Section:
         return True
 
 
+MANY_NAMES = 1000
+"""How many spellings of names are remembered; clients may make them up."""
 DIED = b"-ERR the Gears worker died while running this call\r\n"
 
 
@@ -70,6 +73,8 @@ class WorkerLink:
         self.watch = Watch()
         self.special: frozenset[bytes] = frozenset()
         """Names of the commands that concern registrations."""
+        self.plain: set[bytes] = set()
+        """Names, as clients have spelled them, of commands that concern nobody but Redis."""
         self._sections: dict[bytes, Section] = {}
         self._released: dict[bytes, Callable[[], None]] = {}
         self._ids = itertools.count(1)
@@ -191,10 +196,19 @@ class WorkerLink:
         for section in self._sections.values():
             section.finish("", b"")
         self._sections.clear()
-        self.watch, self.special = Watch(), frozenset()
+        self.watch, self.special, self.plain = Watch(), frozenset(), set()
         holds, self.holds = self.holds, []
         for hold in holds:
             self.sections.release(hold)
+
+    def is_plain(self, name: bytes) -> bool:
+        """Whether a command of this name concerns nobody but Redis; remembers if it does."""
+        upper = name.upper()
+        if upper in WATCHED or upper in self.special or upper.startswith(b"RG."):
+            return False
+        if len(self.plain) < MANY_NAMES:
+            self.plain.add(name)
+        return True
 
     def frame(self, worker: _Worker, words: list[bytes]) -> None:
         """Act on a frame of the worker's."""
@@ -220,7 +234,7 @@ class WorkerLink:
                 del self._sections[words[1]]
         elif kind == b"WATCH":
             self.watch = Watch.from_json(words[1])
-            self.special = self.watch.names
+            self.special, self.plain = self.watch.names, set()
         elif kind == b"EVENTS":
             self.on_events()
         elif kind == b"READY":
