@@ -96,10 +96,12 @@ class Client(asyncio.Protocol):
         self.process()
 
     def data_received(self, data: bytes) -> None:
-        if not self._buffer and self._free() and self._unaltered() and self._plain(data):
-            self.proxy.flying.add(self)
-            self.redis.transport.write(data)
-            return
+        if not self._buffer and self._free() and self._unaltered():
+            if self._plain(data):
+                self.proxy.flying.add(self)
+                self.redis.transport.write(data)
+                return
+            self._mixed = len(data) < KEEP  # of more, all but the last request may be plain
         self._buffer += data
         self.process()
 
