@@ -7,6 +7,7 @@ standard library, while ``RedisGears``, ``Gears`` and ``cmd`` need the ``client`
 """
 
 import importlib
+import importlib.util
 import sys
 import types
 from typing import TYPE_CHECKING, Any, Dict, List
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         ShardsIDReader,
         StreamReader,
     )
+    from redgrease.registered import RegisteredFunction
     from redgrease.requirements import (
         Requirement,
         Version,
@@ -77,6 +79,7 @@ __all__ = [
     "RedisGears",
     "RedisGearsCluster",
     "RedisMods",
+    "RegisteredFunction",
     "Requirement",
     "ShardsIDReader",
     "StreamReader",
@@ -107,6 +110,7 @@ _HOMES: Dict[str, str] = {
         "gears": "ClosedGearFunction GearFunction OpenGearFunction",
         "reader": "CommandReader GearReader KeysOnlyReader KeysReader PythonReader"
         " ShardsIDReader StreamReader",
+        "registered": "RegisteredFunction",
         "requirements": "Requirement Version read_requirements resolve_requirements",
         "runtime": "GB GEARS_RUNTIME GearsBuilder atomic configGet execute gearsConfigGet"
         " gearsFuture hashtag hashtag3 log",
@@ -115,6 +119,17 @@ _HOMES: Dict[str, str] = {
     }.items()
     for name in names.split()
 }
+
+# The package that a module needs.  Without it, `import *` goes without the module's names.
+_NEEDED = {
+    "client": "redis",
+    "registered": "attr",
+    "requirements": "packaging",
+    "runtime_client": "redis",
+}
+for _name, _home in _HOMES.items():
+    if _home in _NEEDED and importlib.util.find_spec(_NEEDED[_home]) is None:
+        __all__.remove(_name)
 
 # Submodules that are reachable as attributes without an import of their own.
 _SUBMODULES = [

@@ -148,7 +148,11 @@ class Command:
         """
         self, args = args[0], args[1:]  # so that "self" may be one of the keywords
         if self._signature is not None and (kwargs or len(args) not in self._counts):
-            bound = self._signature.bind(*args, **kwargs)
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                name = self.__name__
+                raise TypeError(f"{name}() {error}") from None
             if self._hook is not None:
                 args, kwargs = bound.args, bound.kwargs
         if self._hook is not None:
@@ -209,6 +213,10 @@ class Command:
         registration = yield self.registration
         done = yield self._gears.unregister(registration.id, abortpending)
         return bool(done)
+
+    def check(self, python_version: Any) -> None:
+        """Find out whether it can be sent to a version of Python; see ``GearFunction.check``."""
+        self._closed.check(python_version)
 
     def __repr__(self) -> str:
         return f"<registered: {self._closed!r}>"
