@@ -481,6 +481,8 @@ class Client(asyncio.Protocol):
         self._begun = begun
         await sections.begin()
         try:
+            if self._closed:  # while it waited for its turn
+                raise ConnectionResetError("the client has gone")
             if self.in_flight and "m" not in flags and not begun:
                 await self.mark()  # in a transaction, or a request, a marker would spoil it
             # Only where it may be replaced is the whole reply kept back, however large.

@@ -93,7 +93,7 @@ class Crew:
     def _serve(self) -> None:
         with self._lock:
             me = self._reader
-        while self._read(self._free):
+        while self._goes_on():
             job, self._taken = self._taken, None
             assert job is not None
             self._number += 1
@@ -111,6 +111,13 @@ class Crew:
         self._ended = True
         self._alarm.set()
         self._on_end()
+
+    def _goes_on(self) -> bool:
+        try:
+            return self._read(self._free)
+        except BaseException:
+            _log.exception("%s cannot go on", self._name)
+            return False
 
     def _watch(self) -> None:
         seen, idle, tick = 0, 0, threading.Event()

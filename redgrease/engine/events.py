@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 WRITING_SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL", "EXEC"})
 PATIENCE = 1.0
 """Seconds for which a command waits, at most, for events that may still be on their way."""
+MARKER_PATIENCE = 0.05
+"""The same for a command that is still being carried out: the proxy tells again when it is done."""
 _log = logging.getLogger("redgrease.engine")
 
 
@@ -214,10 +216,10 @@ class Events:
                 link.done(ident, "~")
 
         def section() -> None:
-            if not mark or self.notifications.settle_at(mark, PATIENCE):
-                self._run_section(command, ended, settled=bool(mark))
-            else:
+            if mark and not self.notifications.settle_at(mark, MARKER_PATIENCE):
                 link.done(ident, "!")
+            else:
+                self._run_section(command, ended, settled=bool(mark))
 
         if not self._pace.quick or not self._engine.run_here(section):
             self.serial.submit(section)

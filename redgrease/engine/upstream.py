@@ -97,6 +97,8 @@ class Redis(asyncio.Protocol):
             ConnectionError: Redis has hung up.
         """
         async with self._turn:
+            if self.transport.is_closing():
+                raise ConnectionResetError("the connection to Redis is closed")
             token = b"rg.~" + os.urandom(16).hex().encode()
             self._marks = [token, *(REFUSED_HELLO if hello else ())]
             self._marked = asyncio.get_running_loop().create_future()

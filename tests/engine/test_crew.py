@@ -110,3 +110,10 @@ def test_what_is_done_has_to_prove_quick():
     assert not pace.quick
     pace.note(0)
     assert not pace.quick
+
+
+def test_a_reader_that_fails_ends(caplog):
+    reading = Reading()
+    reading.calls.put(lambda crew: 1 / 0)
+    assert reading.over.wait(TIMEOUT)
+    assert "ZeroDivisionError" in caplog.text
