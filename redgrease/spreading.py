@@ -39,9 +39,7 @@ class Spreading(Registrations, Administration):
     def _is_alone(self) -> Asks[bool]:
         """Whether the servers are in a cluster, and do not tell each other."""
         topology = self._caller.topology
-        if not isinstance(topology, Cluster):
-            return False
-        alone = yield topology.alone()
+        alone = isinstance(topology, Cluster) and (yield topology.alone())
         return bool(alone)
 
     @asking
@@ -58,7 +56,7 @@ class Spreading(Registrations, Administration):
         Returns:
             The result.
         """
-        if (yield self._is_alone()):
+        if isinstance(self._caller.topology, Cluster) and (yield self._is_alone()):
             result = yield self._send_everywhere(submission, options, timeout)
             return result  # type: ignore[no-any-return]
         row = TABLE["RG.PYEXECUTE"]

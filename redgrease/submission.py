@@ -31,9 +31,15 @@ class Submission(NamedTuple):
 _PATH = re.compile(r"(?:[^\n\"'()]*\.pyw?|(?:~|\.{0,2})/[\w./~ -]+|[A-Za-z]:\\[^\n\"'()]*)")
 
 
+# What surely is a script, so that the disk need not be asked.
+_BUILDER = re.compile(r"\b(?:GB|GearsBuilder)\(.*\)\.")
+
+
 def _script(value: str) -> str:
     """A script: from the file, if the string is the path of one."""
     if "\n" in value or "\0" in value or not value.strip() or len(value) > 4096:
+        return value
+    if _BUILDER.search(value):
         return value
     try:
         is_path = os.path.exists(value)

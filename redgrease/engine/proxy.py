@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
+import sys
 from typing import Any
 
 from .client import Client
 from .link import WorkerLink
 from .sections import Sections
 from .upstream import Upstream
+
+# Begun at once, rather than with the loop's next turn, where Python can.
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Proxy:
@@ -70,7 +74,7 @@ class Proxy:
 
     def spawn(self, coroutine: Any) -> None:
         """Run a coroutine beside; asyncio itself would forget it."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), **_EAGER)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -94,6 +98,6 @@ class Proxy:
     async def _run_events(self) -> None:
         await self.sections.begin()
         try:
-            await self.link.sync(0, "", ())
+            await self.link.sync(0, "", ()).ended
         finally:
             self.sections.end()

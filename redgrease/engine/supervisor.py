@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from .access import InstallPolicy, check_open, tls_context
 from .connection import Address, Connection, Disconnected, ErrorReply
+from .garbage import settle_memory
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -285,4 +286,5 @@ def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | 
         runner = uvloop.run
     except ImportError:
         pass
+    settle_memory()
     return int(runner(serve(options, started)))

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,10 @@ import hiredis
 from .access import InstallPolicy
 from .context import check
 from .core import Engine
+from .crew import Crew
+from .eager import EagerSocket
 from .errors import GearsError
+from .garbage import settle_memory
 
 _log = logging.getLogger("redgrease.engine")
 _CHUNK = 1 << 16
@@ -117,23 +120,36 @@ class Link:
         it back until this is called again."""
         self.send("DONE", ident, how, data)
 
-    def serve(self, engine: Engine) -> None:
-        """Read frames and act on them until the proxy closes the link."""
-        reader = hiredis.Reader()
-        try:
-            while True:
-                frame = reader.gets()
-                if frame is not False:
-                    self._act(engine, frame)
-                    continue
-                chunk = self._socket.recv(_CHUNK)
-                if not chunk:
-                    return
-                reader.feed(chunk)
-        except (OSError, hiredis.ProtocolError):
-            return
-        finally:
+    def serve(self, engine: Engine, ended: Callable[[], None]) -> None:
+        """Begin to read frames and to act on them.
+
+        Args:
+            engine: What acts.
+            ended: Called when the proxy has closed the link.
+        """
+        reader, eager = hiredis.Reader(), EagerSocket(self._socket)
+
+        def read(on: Callable[[], bool]) -> bool:
+            try:
+                while on():
+                    frame = reader.gets()
+                    if frame is not False:
+                        self._act(engine, frame)
+                        continue
+                    chunk = eager.receive(_CHUNK)
+                    if not chunk:
+                        return False
+                    reader.feed(chunk)
+            except (OSError, hiredis.ProtocolError):
+                return False
+            return True
+
+        def closed() -> None:
             self.closed.set()
+            ended()
+
+        engine.crew = Crew(read, closed, "redgrease-link")
+        engine.crew.start()
 
     def _act(self, engine: Engine, frame: list[bytes]) -> None:
         kind = frame[0]
@@ -153,7 +169,7 @@ class Link:
                 text = f"-ERR the Gears worker failed: {type(error).__name__}\r\n"
                 self.send("REPLY", ident, text)
         elif kind == b"SYNC":
-            engine.sync(frame[1].decode(), frame[2], frame[3].decode(), frame[4:])
+            engine.sync(frame[1].decode(), frame[3].decode(), int(frame[4]), frame[5:])
         elif kind == b"HOOK":
             ident, flags, words = frame[1], frame[3], frame[4:]
             engine.dispatcher.hook(
@@ -204,18 +220,17 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
     engine.requirements.policy = InstallPolicy.parse(getattr(options, "requirements", "on"))
     engine.install()
 
-    def serve() -> None:
-        try:
-            link.serve(engine)
-        finally:
-            engine.scripts.close()
-            if own_process:
-                # The proxy is gone: whatever a script still does, nobody waits for it.
-                _exit(0)
+    def ended() -> None:
+        engine.scripts.close()
+        if own_process:
+            # The proxy is gone: whatever a script still does, nobody waits for it.
+            _exit(0)
 
     try:
-        threading.Thread(target=serve, name="redgrease-link", daemon=True).start()
+        link.serve(engine, ended)
         engine.start()
+        if own_process:
+            settle_memory()
         link.send("READY")
         engine.scripts.serve()
     finally:
