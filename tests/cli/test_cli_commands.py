@@ -8,7 +8,8 @@ import click
 import pytest
 
 import redgrease.cli
-from redgrease.cli.commands import COMMANDS, redgrease as group
+from redgrease.cli.commands import COMMANDS
+from redgrease.cli.commands import redgrease as group
 
 JSON = "registrations executions sessions reqs stats results run trigger load".split()
 

@@ -48,9 +48,11 @@ class Terminator:
 
     @staticmethod
     async def _pump(reader, writer):
-        while data := await reader.read(1 << 16):
+        data = await reader.read(1 << 16)
+        while data:
             writer.write(data)
             await writer.drain()
+            data = await reader.read(1 << 16)
 
     async def _bridge(self, plain):
         loop = asyncio.get_running_loop()
