@@ -73,7 +73,7 @@ def gears_server(request: Any) -> Iterator[Any]:
     if sys.version_info < (3, 10):
         pytest.skip("the embedded Gears server needs Python 3.10 or newer")
     with _packages_of("client,server"):
-        import redgrease.client
+        import redgrease.client  # noqa: F401
         from redgrease.engine import GearsServer
 
     with GearsServer(worker=request.config.getoption("--gears-worker")) as server:
