@@ -5,7 +5,7 @@ import sys
 import pytest
 
 if sys.version_info < (3, 10):
-    collect_ignore = ["engine", "integration"]  # the embedded server needs a newer Python
+    collect_ignore = ["cli", "engine", "integration"]  # the embedded server needs a newer Python
 else:
 
     @pytest.fixture(scope="session")
