@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from redgrease.func import command, trigger
     from redgrease.gears import ClosedGearFunction, GearFunction, OpenGearFunction
+    from redgrease.loader import GearsLoader
     from redgrease.reader import (
         CommandReader,
         GearReader,
@@ -67,6 +68,7 @@ __all__ = [
     "GearReader",
     "Gears",
     "GearsBuilder",
+    "GearsLoader",
     "KeyType",
     "KeysOnlyReader",
     "KeysReader",
@@ -108,6 +110,7 @@ _HOMES: Dict[str, str] = {
         "client": "Gears Redis RedisCluster RedisGears RedisGearsCluster RedisMods",
         "func": "command trigger",
         "gears": "ClosedGearFunction GearFunction OpenGearFunction",
+        "loader": "GearsLoader",
         "reader": "CommandReader GearReader KeysOnlyReader KeysReader PythonReader"
         " ShardsIDReader StreamReader",
         "registered": "RegisteredFunction",
@@ -143,6 +146,8 @@ _SUBMODULES = [
     "func",
     "gearialization",
     "gears",
+    "hysteresis",
+    "loader",
     "reader",
     "requirements",
     "runtime",
