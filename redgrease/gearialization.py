@@ -4,8 +4,6 @@ A script carries all that it needs: the steps as data, the user's functions, and
 :mod:`redgrease.shipping.loader`).  So nothing has to be installed on the server.
 """
 
-import importlib
-import io
 import pickle
 import sys
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
@@ -19,6 +17,7 @@ from redgrease.shipping.explain import not_shippable
 from redgrease.shipping.identity import Identity, identify
 from redgrease.shipping.pickler import Pickled, dumps
 from redgrease.shipping.script import assemble
+from redgrease.unpickling import decode
 
 __all__ = [
     "Shipment",
@@ -228,44 +227,6 @@ def _identity(steps: List[loader.Step], declared: Iterable[Any]) -> Optional[Ide
 
 def _is_redgrease(requirement: str) -> bool:
     return requirement.strip().lower().startswith("redgrease")
-
-
-class _Results(pickle.Unpickler):
-    """Reads results; classes that came from here are looked up here."""
-
-    def persistent_load(self, pid: Any) -> Any:
-        module, name = pid
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        return found
-
-
-def decode(data: bytes) -> Any:
-    """Make a value of a result.
-
-    This runs what the pickle says, so it is only for results of functions which redgrease has
-    sent, and whose :attr:`Shipment.pickled` is true.
-
-    Args:
-        data: The result.
-
-    Returns:
-        The value.
-
-    Raises:
-        pickle.UnpicklingError: It is not a pickle, or refers to what is not here.
-    """
-    try:
-        return _Results(io.BytesIO(data)).load()
-    except (ImportError, AttributeError) as error:
-        raise pickle.UnpicklingError(
-            f"the result is of a class that this client does not have: {error}"
-        ) from error
-    except pickle.UnpicklingError:
-        raise
-    except Exception as error:
-        raise pickle.UnpicklingError(f"the result is no pickle of redgrease: {error}") from error
 
 
 # -- names of older releases

@@ -106,7 +106,7 @@ class Gears(Registering):
         if replace and id is not None:
             options["upgrade"] = True
         result = yield self._send_script(submission, options, timeout)
-        if submission.decode is not None and isinstance(result.value, data.ExecID):
+        if submission.pickled and isinstance(result.value, data.ExecID):
             self._memory.note(self._memory.executions, bytes(result.value))
         return result  # type: ignore[no-any-return]
 

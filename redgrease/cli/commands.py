@@ -67,13 +67,15 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        from redis.exceptions import AuthenticationError, RedisError
         from redis.exceptions import ConnectionError as NoConnection
-        from redis.exceptions import RedisError
 
         from redgrease.exceptions import RedGreaseError
 
         try:
             return super().invoke(ctx)
+        except AuthenticationError as error:
+            raise Failure(f"{error} (--user and --password, or REDGREASE_PASSWORD)") from error
         except NoConnection as error:
             raise Failure(f"{error} (`redgrease serve` starts a server)") from error
         except (RedGreaseError, RedisError, ModuleNotFoundError) as error:

@@ -147,7 +147,13 @@ LISTINGS = (
     ),
     Listing(
         "sessions",
-        "List the sessions: what each script has left on the server.",
+        """List the sessions: what each script has left on the server.
+
+        \b
+        Examples:
+          redgrease sessions
+          redgrease sessions --json
+        """,
         lambda gears: gears.pydumpsessions(),
         (
             ("ID", lambda row: row.ID, TEXT),
@@ -158,7 +164,13 @@ LISTINGS = (
     ),
     Listing(
         "reqs",
-        "List the packages that functions have asked for.",
+        """List the packages that functions have asked for.
+
+        \b
+        Examples:
+          redgrease reqs
+          redgrease reqs --name numpy --json
+        """,
         lambda gears, **filters: gears.pydumpreqs(**filters),
         (
             ("name", lambda row: row.Name, WORD),
@@ -175,7 +187,13 @@ LISTINGS = (
     ),
     Listing(
         "stats",
-        "Show how much memory the server's Python uses.",
+        """Show how much memory the server's Python uses.
+
+        \b
+        Examples:
+          redgrease stats
+          redgrease stats --cluster --json
+        """,
         _stats,
         (
             ("server", lambda row: row["server"], TEXT),

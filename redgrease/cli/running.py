@@ -13,7 +13,7 @@ from redgrease.cli.connecting import connected
 from redgrease.cli.executions import known_id, wait_for
 from redgrease.cli.showing import as_json, console, jsonable, print_json, records, records_table
 from redgrease.data import ExecID
-from redgrease.exceptions import ServerError
+from redgrease.exceptions import ServerError, TriggerNotFoundError
 from redgrease.loading import explain
 
 
@@ -126,10 +126,13 @@ def trigger(
       redgrease trigger --json report
     """
     gears = client.gears
-    if key is not None:
-        result = gears.triggeronkey(name, key, *args, unpickle=unpickle)
-    else:
-        result = gears.trigger(name, *args, unpickle=unpickle)
+    try:
+        if key is not None:
+            result = gears.triggeronkey(name, key, *args, unpickle=unpickle)
+        else:
+            result = gears.trigger(name, *args, unpickle=unpickle)
+    except TriggerNotFoundError:
+        raise click.ClickException(f"nothing is registered for the trigger {name!r}")
     sys.exit(show_result(result, as_json))
 
 

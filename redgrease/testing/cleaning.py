@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Iterator, List
 
@@ -11,6 +12,8 @@ __all__ = ["LeakError", "alone", "clean", "contents"]
 
 PATIENCE = 5.0
 """Seconds that aborted executions have to end."""
+AT_ONCE = 8
+"""How many executions are aborted at the same time."""
 
 
 class LeakError(AssertionError):
@@ -47,9 +50,7 @@ def clean(client: Any) -> None:
         reasons.clear()
         for each in client.gears.dumpregistrations():
             _try(reasons, client.gears.unregister, each.id, True)
-        for each in client.gears.dumpexecutions():
-            _try(reasons, client.gears.abortexecution, each.executionId)
-            _try(reasons, client.gears.dropexecution, each.executionId)
+        _end(reasons, client.gears, [each.executionId for each in client.gears.dumpexecutions()])
         client.flushall()
         left = contents(client)
         if not left:
@@ -60,6 +61,18 @@ def clean(client: Any) -> None:
     raise LeakError(
         "\n  ".join(["these could not be removed from the server:", *left, *dict.fromkeys(reasons)])
     )
+
+
+def _end(reasons: List[str], gears: Any, ids: List[Any]) -> None:
+    """Abort executions and let the server forget them; all at once, as some may resist."""
+
+    def end(id: Any) -> None:
+        _try(reasons, gears.abortexecution, id)
+        _try(reasons, gears.dropexecution, id)
+
+    if ids:
+        with ThreadPoolExecutor(min(len(ids), AT_ONCE)) as pool:
+            list(pool.map(end, ids))
 
 
 def _try(reasons: List[str], act: Any, *args: Any) -> None:

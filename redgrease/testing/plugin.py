@@ -11,6 +11,7 @@ Options: ``--gears-url`` and ``--gears-wipe`` (test against a server that runs a
 """
 
 import sys
+from contextlib import contextmanager
 from typing import Any, Iterator
 
 import pytest
@@ -42,18 +43,38 @@ def pytest_addoption(parser: Any) -> None:
     )
 
 
+@contextmanager
+def _packages_of(extra: str) -> Iterator[None]:
+    """A block that needs the packages of some of redgrease's extras; without them, tests fail."""
+    missing = None
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = error.name
+    if missing is not None:
+        pytest.fail(
+            f"testing with redgrease needs the package {missing!r}; "
+            f"`pip install redgrease[{extra}]` brings all it needs",
+            pytrace=False,
+        )
+
+
 @pytest.fixture(scope="session")
 def gears_server(request: Any) -> Iterator[Any]:
     """The embedded server; with ``--gears-url``, what knows that server's ``url``."""
     url = request.config.getoption("--gears-url")
     if url:
+        with _packages_of("client"):
+            import redgrease.client
         from redgrease.testing.remote import RemoteServer
 
         yield RemoteServer(url)
         return
     if sys.version_info < (3, 10):
         pytest.skip("the embedded Gears server needs Python 3.10 or newer")
-    from redgrease.engine import GearsServer
+    with _packages_of("client,server"):
+        import redgrease.client  # noqa: F401
+        from redgrease.engine import GearsServer
 
     with GearsServer(worker=request.config.getoption("--gears-worker")) as server:
         yield server
@@ -64,12 +85,20 @@ def _gears_checked(request: Any, gears_server: Any) -> None:
     """Look once whether tests may remove what is on a server that is not their own."""
     if not getattr(gears_server, "is_remote", False) or request.config.getoption("--gears-wipe"):
         return
+    from redis.exceptions import ConnectionError as NoConnection
+
     from redgrease.testing.cleaning import alone, contents
 
-    with alone(gears_server.url), gears_server.client() as client:
-        found = contents(client)
-    if found:
-        raise pytest.UsageError(WIPE.format(", ".join(found)))
+    problem = None
+    try:
+        with alone(gears_server.url), gears_server.client() as client:
+            found = contents(client)
+        if found:
+            problem = WIPE.format(", ".join(found))
+    except NoConnection as error:
+        problem = f"the server of --gears-url cannot be used: {error}"
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)
 
 
 @pytest.fixture

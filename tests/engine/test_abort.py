@@ -1,5 +1,6 @@
 """RG.ABORTEXECUTION: whatever the function does."""
 
+import queue
 import sys
 import threading
 import time
@@ -168,7 +169,12 @@ def test_an_inner_execution_alone_is_stopped(worker, redis):
     assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"[True, 'PONG']"], []]
 
 
-BLOCKED = "import sys\nopen({path!r}, 'w').close()\nsys.gate.acquire()"
+BLOCKED = """import sys
+open({path!r}, 'w').close()
+for _ in range(10):
+    try: sys.gate.get()
+    except BaseException: pass  # it came before the call, which cannot be stopped
+raise SystemExit"""
 LOCKED = "lock = threading.Lock()\nlock.acquire()\nopen({path!r}, 'w').close()\nlock.acquire()"
 STUBBORN = """def resist():
     open({path!r}, 'w').close()
@@ -193,14 +199,17 @@ def resisting(worker, redis, path, snippet):
 def test_a_function_that_resists_is_left_alone(worker, redis, monkeypatch, tmp_path):
     monkeypatch.setattr(executions, "ABORT_PATIENCE", 0.2)
     monkeypatch.setattr(executions, "ABORT_ROUNDS", 3)
-    gate = threading.Lock()
+    gate = queue.SimpleQueue()
     monkeypatch.setattr(sys, "gate", gate, raising=False)
-    with gate:
+    try:
         (error,) = aborted(worker, resisting(worker, redis, tmp_path / "there", BLOCKED))
         assert b"resisted" in error
         idents = [worker.call("RG.PYEXECUTE", QUICK, "UNBLOCKING") for _ in range(4)]
         for ident in idents:
             assert worker.call("RG.GETRESULTSBLOCKING", ident) == [[b"PONG"], []]
+    finally:
+        for _ in range(20):
+            gate.put(None)
 
 
 @pytest.mark.parametrize("snippet", [STUBBORN, LOCKED])

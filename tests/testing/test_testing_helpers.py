@@ -1,6 +1,5 @@
-"""The plugin for pytest, and what helps to test without it."""
+"""What helps to test, with or without pytest."""
 
-import re
 import sys
 
 import pytest
@@ -123,103 +122,7 @@ def test_executions_are_waited_for(r):
         wait_for_executions(r, 9, timeout=0.05)
 
 
-# -- the plugin
-
-PLUGIN = """
-import os, threading
-import redgrease
-from redgrease.testing import eventually, wait_for_executions
-
-def once():
-    yield 1
-
-def busy(record):
-    for _ in range(6000):
-        __import__("time").sleep(0.01)
-
-def double(record):
-    if record["value"] == "never":
-        return "not counted"
-    return int(record["value"]) * 2
-
-def test_a_function(gears):
-    gears.set("k", 21)
-    assert redgrease.KeysReader().map(double).run(on=gears) == 42
-
-def test_where_it_runs(gears, request):
-    pid = redgrease.PythonReader().map(lambda x: __import__("os").getpid()).run(
-        once, on=gears)
-    thread = request.config.getoption("--gears-worker") == "thread"
-    assert (pid == os.getpid()) is thread
-
-def test_what_is_left_behind(gears):
-    gears.set("k", 1)
-    redgrease.KeysReader().register("*", on=gears)
-    redgrease.PythonReader().foreach(busy).run(
-        once, on=gears, unblocking=True)
-
-def test_is_gone(gears):
-    assert gears.dbsize() == 0
-    assert gears.gears.dumpregistrations() == [] and gears.gears.dumpexecutions() == []
-
-def test_events(gears):
-    redgrease.KeysReader().foreach(lambda r: redgrease.cmd.incr("seen")).register(
-        "e*", on=gears)
-    gears.set("e1", 1)
-    wait_for_executions(gears)
-    assert eventually(lambda: gears.get("seen")) == b"1"
-
-def test_the_log(gears, gears_log):
-    redgrease.PythonReader().foreach(lambda x: redgrease.log("here I am")).run(
-        once, on=gears)
-    gears_log.wait_for("here I .m")
-    assert "GEARS" in gears_log
-"""
-
-
-@pytest.fixture
-def project(pytester, request):
-    if not request.config.pluginmanager.hasplugin("redgrease"):
-        pytest.skip("redgrease was installed before it had the plugin: install it again")
-    pytester.makepyfile(test_gears=PLUGIN)
-    return pytester
-
-
-pytest_plugins = ["pytester"]
-LIMIT = 60
-"""Seconds for a run of pytest."""
-
-
-@pytest.mark.parametrize("worker", ["process", "thread"])
-def test_the_plugin(project, worker):
-    pytest.importorskip("xdist")
-    result = project.runpytest_subprocess(f"--gears-worker={worker}", "-n", "2", timeout=LIMIT)
-    result.assert_outcomes(passed=6)
-
-
-def test_coverage_sees_functions(project):
-    pytest.importorskip("pytest_cov")
-    words = ("--gears-worker=thread", "--cov=.", "--cov-report=term-missing")
-    result = project.runpytest_subprocess(*words, timeout=LIMIT)
-    result.assert_outcomes(passed=6)
-    (line,) = [each for each in result.outlines if re.match(r"test_gears.py +\d", each)]
-    missing = line.split("%")[1]
-    source = (project.path / "test_gears.py").read_text().splitlines()
-    at = {text.strip(): str(number) for number, text in enumerate(source, 1)}
-    numbers = [part.strip() for part in missing.split(",")]
-    assert at['return "not counted"'] in numbers
-    assert at['return int(record["value"]) * 2'] not in numbers
-
-
-def test_another_server(project, gears_server, r):
-    url = f"--gears-url={gears_server.url}"
-    r.set("somebody's", "data")
-    result = project.runpytest_subprocess(url, "-k", "a_function", timeout=LIMIT)
-    assert result.ret != 0 and r.dbsize() == 1
-    result.stdout.fnmatch_lines(["*not empty: 1 keys*give --gears-wipe*"])
-    result = project.runpytest_subprocess(url, "--gears-wipe", "-n", "2", timeout=LIMIT)
-    result.assert_outcomes(passed=5, skipped=1)
-    assert r.dbsize() == 0
+# -- cleaning
 
 
 def test_a_leak_is_named(r, monkeypatch):

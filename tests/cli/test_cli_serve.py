@@ -1,4 +1,4 @@
-"""The command line."""
+"""``redgrease serve``."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ pytest.importorskip("hiredis")
 from click.testing import CliRunner  # noqa: E402
 
 from redgrease.cli.commands import redgrease  # noqa: E402
-from redgrease.cli.serve import is_loopback  # noqa: E402
+from redgrease.engine.access import is_loopback  # noqa: E402
 
 
 def run(*words, **environment):
@@ -82,6 +82,23 @@ def test_loopback(host, expected):
     assert is_loopback(host) is expected
 
 
-def test_help_and_version():
-    assert "--redis-server" in CliRunner().invoke(redgrease, ["serve", "--help"]).output
-    assert "redgrease, version" in CliRunner().invoke(redgrease, ["--version"]).output
+def test_scripts_are_loaded_on_start_and_on_change(tmp_path):
+    trigger = 'GB("CommandReader").register(trigger="{0}")'
+    (tmp_path / "a.py").write_text(trigger.format("one"))
+    (tmp_path / "broken.py").write_text("x = 1\n1 / 0")
+    code = CLIENT + (
+        "import sys, time, pathlib\n"
+        "get = lambda: [each.RegistrationData.args['trigger'] for each in r.gears.dumpregistrations()]\n"
+        "def wait(*names):\n"
+        "    while get() != list(names): time.sleep(0.02)\n"
+        "wait('one')\n"
+        "pathlib.Path(sys.argv[1], 'a.py').write_text(sys.argv[2])\n"
+        "wait('two')\n"
+        "pathlib.Path(sys.argv[1], 'a.py').unlink()\n"
+        "wait()\n"
+    )
+    words = ("--port", "0", "--watch", str(tmp_path), "--", sys.executable, "-c", code)
+    done = run("serve", *words, str(tmp_path), trigger.format("two"))
+    assert done.returncode == 0
+    assert f'File "{tmp_path / "broken.py"}", line 2' in done.stderr
+    assert done.stderr.count("loaded ") == 2 and done.stderr.count("unregistered ") == 1

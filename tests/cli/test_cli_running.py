@@ -1,0 +1,82 @@
+"""``redgrease run``, ``trigger`` and ``results``."""
+
+import pytest
+
+ECHO = 'GB("CommandReader").map(lambda words: words[1:]).register(trigger="echo")'
+ERROR = "def bad(record):\n    raise KeyError('x')\n\nGB('ShardsIDReader').map(bad).run()\n"
+
+
+def test_code_and_its_table(cli, r):
+    r.set("k1", "v1")
+    r.set("k2", "v2")
+    lines = cli("run", "GB().run('k*')").stdout.splitlines()
+    assert [line.split() for line in sorted(lines)] == [
+        ["k1", "string", "v1"],
+        ["k2", "string", "v2"],
+        ["key", "type", "value"],
+    ]
+    lines = cli("run", "GB().count().run()").stdout.splitlines()
+    assert [line.split() for line in lines] == [["#", "record"], ["0", "2"]]
+    assert cli("run", "GB().run('nosuch*')").stderr == "no results\n"
+    assert cli("run", "x = 1").stderr == "done\n"
+
+
+def test_json(cli, r):
+    r.set("k1", "v1")
+    expected = {"event": None, "key": "k1", "type": "string", "value": "v1"}
+    assert cli.json("run", "GB().run('k*')") == {"results": [expected], "errors": []}
+
+
+def test_files_and_standard_input(cli, tmp_path):
+    (tmp_path / "script.py").write_text("GB('ShardsIDReader').count().run()")
+    assert (
+        cli.json("run", "script.py")["results"]
+        == cli.json("run", "-", text="GB('ShardsIDReader').count().run()")["results"]
+    )
+    told = cli("run", "nosuch.py", status=2).stderr
+    assert "there is no file nosuch.py" in told
+
+
+@pytest.mark.parametrize("way", ["file", "code", "stdin"])
+def test_errors_have_the_scripts_name_and_lines(cli, tmp_path, way):
+    (tmp_path / "bad.py").write_text(ERROR)
+    word, name = {
+        "file": ("bad.py", "bad.py"),
+        "code": (ERROR, "<code>"),
+        "stdin": ("-", "<stdin>"),
+    }[way]
+    result = cli("run", word, text=ERROR, status=1)
+    assert f'File "{name}", line 2, in bad\n    raise KeyError' in result.stderr
+    found = cli.json("run", word, text=ERROR, status=1)
+    assert found["results"] == [] and f'"{name}", line 2' in found["errors"][0]
+    told = cli("run", "x = 1\ny = nosuch", status=1).stderr
+    assert 'File "<code>", line 2' in told and "NameError" in told
+
+
+def test_unblocking_and_waiting(cli):
+    code = "GB('ShardsIDReader').map(lambda x: __import__('time').sleep(0.05)).count().run()"
+    id = cli("run", "--unblocking", code).stdout.strip()
+    assert cli.json("results", id, "--wait")["results"] == ["1"]
+    assert cli.json("results", id.rpartition("-")[2])["results"] == ["1"]
+    assert cli.json("run", "--wait", code)["results"] == ["1"]
+    assert [row["executionId"] for row in cli.json("executions")] == [id]
+    told = cli("results", "999", status=1).stderr
+    assert "does not exist" in told
+
+
+def test_requirements_and_sessions(cli):
+    words = ("--id", "mine", "--description", "what it is", "--upgrade", "-r", "attrs")
+    for _ in range(2):
+        cli("run", *words, ECHO)
+    (session,) = cli.json("sessions")
+    assert (session["ID"], session["sessionDescription"]) == ("mine", "what it is")
+    assert "attrs" in {row["Name"] for row in cli.json("reqs")}
+    cli("run", "--id", "mine", ECHO, status=1)
+
+
+def test_triggers(cli):
+    cli("run", ECHO)
+    assert cli.json("trigger", "echo", "a", "b")["results"] == [["a", "b"]]
+    assert cli.json("trigger", "--key", "k", "echo", "a")["results"] == [["k", "a"]]
+    told = cli("trigger", "nosuch", status=1).stderr
+    assert "nothing is registered for the trigger 'nosuch'" in told
