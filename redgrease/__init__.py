@@ -126,6 +126,7 @@ _HOMES: Dict[str, str] = {
 # The package that a module needs.  Without it, `import *` goes without the module's names.
 _NEEDED = {
     "client": "redis",
+    "loader": "attr",
     "registered": "attr",
     "requirements": "packaging",
     "runtime_client": "redis",
