@@ -14,19 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.showing import WORD, as_json, console, print_json, short, table, whole
+from redgrease.cli.showing import as_json, console, print_json, table, whole
 from redgrease.convert import text
 from redgrease.exceptions import readable
+from redgrease.views import EXECUTION_COLUMNS, short
 
 FINAL = ("done", "aborted")
 POLL = 0.1
 """Seconds between looks at executions that are waited for."""
-
-EXECUTION_COLUMNS = (
-    ("ID", lambda row: short(row.executionId), WORD),
-    ("status", lambda row: str(row.status), WORD),
-    ("started by", lambda row: "an event" if row.registered else "a script", WORD),
-)
 
 
 def known_id(client: Any, given: str) -> Any:

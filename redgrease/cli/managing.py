@@ -9,8 +9,9 @@ import click
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import FINAL, known_id
-from redgrease.cli.showing import TEXT, WORD, as_json, console, print_json, short, table, whole
+from redgrease.cli.showing import as_json, console, print_json, table, whole
 from redgrease.exceptions import ServerError
+from redgrease.views import TEXT, WORD, short
 
 
 def _each(ids: Iterable[Any], act: Callable[[Any], Any], done: str) -> None:

@@ -16,9 +16,8 @@ from rich.live import Live
 from rich.text import Text
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.executions import EXECUTION_COLUMNS
-from redgrease.cli.listings import REGISTRATION_COLUMNS
-from redgrease.cli.showing import NUMBER, console, table
+from redgrease.cli.showing import console, table
+from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS
 
 SHOWN = 15
 """How many executions are shown, the last ones."""
