@@ -16,6 +16,7 @@ from rich.text import Text
 from redgrease.cli.connecting import connected
 from redgrease.cli.showing import as_json, console, print_json, table, whole
 from redgrease.convert import text
+from redgrease.data import ExecID
 from redgrease.exceptions import readable
 from redgrease.views import EXECUTION_COLUMNS, short
 
@@ -27,7 +28,10 @@ POLL = 0.1
 def known_id(client: Any, given: str) -> Any:
     """The id of the execution that somebody means."""
     if len(given) > 40:
-        return given
+        try:
+            return ExecID.parse(given)
+        except ValueError:
+            return given
     return whole(given, [each.executionId for each in client.gears.dumpexecutions()])
 
 

@@ -56,18 +56,22 @@ def whole(given: str, ids: Iterable[Any]) -> Any:
     return found[0] if found else given
 
 
-def table(rows: Iterable[Any], columns: Sequence[Column], title: str | None = None) -> Table:
+def table(
+    rows: Iterable[Any], columns: Sequence[Column], title: str | None = None, one_line: bool = False
+) -> Table:
     """A table; columns in which nothing stands are left out.
 
     Args:
         rows: What it is of.
         columns: Its columns.
         title: What stands above it.
+        one_line: Whether to cut long texts rather than to take more lines for them.
     """
     used, lines = cells(list(rows), columns)
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name, _, kind in used:
-        made.add_column(name, **LOOKS[kind])
+        cut = {"no_wrap": True, "overflow": "ellipsis"} if one_line else {}
+        made.add_column(name, **{**LOOKS[kind], **cut})
     for line in lines:
         made.add_row(*map(Text, line))
     return made
