@@ -32,6 +32,13 @@ CLI = CLIENT + [
     "rich>=13; python_version >= '3.10'",
     "watchdog>=3; python_version >= '3.10'",
 ]
+DOCS = [
+    "furo>=2024.8; python_version >= '3.10'",
+    "myst-parser>=3; python_version >= '3.10'",
+    "sphinx>=7.4; python_version >= '3.10'",
+    "sphinx-copybutton>=0.5; python_version >= '3.10'",
+    "sphinx-inline-tabs>=2023.4; python_version >= '3.10'",
+]
 TEST = [
     "hypothesis>=6.100",
     "mypy>=1.10",
@@ -68,7 +75,8 @@ setup(
         "server": SERVER,
         "cli": CLI,
         "all": union(CLIENT, CLUSTER, SERVER, CLI),
-        "test": union(CLIENT, SERVER, CLI, TEST),
+        "docs": union(CLIENT, SERVER, CLI, DOCS),
+        "test": union(CLIENT, SERVER, CLI, DOCS, TEST),
     },
     entry_points={
         "console_scripts": ["redgrease=redgrease.cli:main"],

@@ -7,6 +7,7 @@ standard library, while ``RedisGears``, ``Gears`` and ``cmd`` need the ``client`
 """
 
 import importlib
+import importlib.util
 import sys
 import types
 from typing import TYPE_CHECKING, Any, Dict, List
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
     from redgrease.func import command, trigger
     from redgrease.gears import ClosedGearFunction, GearFunction, OpenGearFunction
+    from redgrease.loader import GearsLoader
     from redgrease.reader import (
         CommandReader,
         GearReader,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
         ShardsIDReader,
         StreamReader,
     )
+    from redgrease.registered import RegisteredFunction
     from redgrease.requirements import (
         Requirement,
         Version,
@@ -66,6 +69,7 @@ __all__ = [
     "GearReader",
     "Gears",
     "GearsBuilder",
+    "GearsLoader",
     "KeyType",
     "KeysOnlyReader",
     "KeysReader",
@@ -78,6 +82,7 @@ __all__ = [
     "RedisGears",
     "RedisGearsCluster",
     "RedisMods",
+    "RegisteredFunction",
     "Requirement",
     "ShardsIDReader",
     "StreamReader",
@@ -107,8 +112,10 @@ _HOMES: Dict[str, str] = {
         "client": "Gears Redis RedisCluster RedisGears RedisGearsCluster RedisMods",
         "func": "command trigger",
         "gears": "ClosedGearFunction GearFunction OpenGearFunction",
+        "loader": "GearsLoader",
         "reader": "CommandReader GearReader KeysOnlyReader KeysReader PythonReader"
         " ShardsIDReader StreamReader",
+        "registered": "RegisteredFunction",
         "requirements": "Requirement Version read_requirements resolve_requirements",
         "runtime": "GB GEARS_RUNTIME GearsBuilder atomic configGet execute gearsConfigGet"
         " gearsFuture hashtag hashtag3 log",
@@ -118,6 +125,17 @@ _HOMES: Dict[str, str] = {
     }.items()
     for name in names.split()
 }
+
+# The package that a module needs.  Without it, `import *` goes without the module's names.
+_NEEDED = {
+    "client": "redis",
+    "registered": "attr",
+    "requirements": "packaging",
+    "runtime_client": "redis",
+}
+for _name, _home in _HOMES.items():
+    if _home in _NEEDED and importlib.util.find_spec(_NEEDED[_home]) is None:
+        __all__.remove(_name)
 
 # Submodules that are reachable as attributes without an import of their own.
 _SUBMODULES = [
@@ -131,6 +149,8 @@ _SUBMODULES = [
     "func",
     "gearialization",
     "gears",
+    "hysteresis",
+    "loader",
     "reader",
     "requirements",
     "runtime",

@@ -53,11 +53,12 @@ class Call:
             raise TypeError("an argument refers to itself, or is nested too deeply") from None
         self.words = (MARK, f"{self._token}:{text}")
 
-    def value(self, reply: Any) -> Any:
+    def value(self, reply: Any, read: Callable[[bytes], Any]) -> Any:
         """Read the reply.
 
         Args:
             reply: What the server replied.
+            read: What makes a value of a pickle.
 
         Returns:
             What the function returned.
@@ -73,9 +74,7 @@ class Call:
                 "the trigger belongs to another function, which was not made by the decorator;"
                 f" it returned {reply!r}"
             )
-        from redgrease.gearialization import decode
-
-        return decode(reply[len(start) :])
+        return read(reply[len(start) :])
 
     def _listed(self, values: Iterable[Any]) -> List[Any]:
         return [self._packed(value) for value in values]

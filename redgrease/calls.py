@@ -78,7 +78,6 @@ class Caller(Waiting):
     def _find_topology(self, redis: Any) -> Optional[Topology]:
         return topology_of(redis)
 
-    @asking
     def call(
         self,
         row: Command,
@@ -87,7 +86,7 @@ class Caller(Waiting):
         record: Optional[Record] = None,
         again: Optional[bool] = None,
         targets: Any = None,
-    ) -> Asks[Any]:
+    ) -> Any:
         """Call a command.
 
         Args:
@@ -104,6 +103,31 @@ class Caller(Waiting):
         Raises:
             ServerError: The server replied with an error.
         """
+        topology = self.topology
+        if type(topology) is not Topology:
+            return self._ask(row, words, timeout, record, again, targets)
+        # One server, and a client that waits: there is nothing to choose.
+        timeout = self.timeout if timeout is None else timeout
+        again = row.again if again is None else again
+        try:
+            reply = topology.exchange(topology.any(), _encoded(words), timeout, again)
+        except redis_errors.ResponseError as error:
+            typed = classify(error)
+            if typed is error:
+                raise
+            raise typed from None  # the same text once more would tell nothing
+        return row.parse(reply, record=record or record_decoder(topology.encoder))
+
+    @asking
+    def _ask(
+        self,
+        row: Command,
+        words: Sequence[Any],
+        timeout: Optional[float],
+        record: Optional[Record],
+        again: Optional[bool],
+        targets: Any,
+    ) -> Asks[Any]:
         try:
             if self.topology is None:  # replies come through redis-py's parsers, or none
                 reply = yield self.redis.execute_command(*words)
@@ -121,7 +145,7 @@ class Caller(Waiting):
             typed = classify(error)
             if typed is error:
                 raise
-            raise typed from None  # the same text once more would tell nothing
+            raise typed from None
         results = {name: row.parse(reply, record=record) for name, reply in replies.items()}
         if len(results) > 1 or (row.route in _SEVERAL and self.in_cluster):
             return row.merge(results)

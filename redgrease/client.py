@@ -14,6 +14,7 @@ from redgrease.exceptions import RedGreaseError
 from redgrease.gears_client import ExecutionID, Gears, RegistrationID
 from redgrease.pipelines import GearsPipeline
 from redgrease.sender import install
+from redgrease.unpickling import ANY, checked_mode
 
 __all__ = [
     "ExecutionID",
@@ -34,6 +35,7 @@ class RedisGearsModule:
     """What makes a client of redis-py one with Gears, to be mixed into its class."""
 
     _gears: Optional[Gears] = None
+    unpickle = ANY
 
     @property
     def gears(self) -> Gears:
@@ -79,8 +81,14 @@ class RedisGears(RedisGearsModule, redis.Redis):
     ``from_pool``, pipelines, Sentinel's ``redis_class``.  With ``startup_nodes=[…]`` it is the
     client for clusters instead, a :class:`RedisGearsCluster`.
 
+    Args:
+        unpickle: How results that redgrease has pickled on the server are read: ``"any"`` (the
+            default), as pickle does, which runs whatever the server puts into them; ``"safe"``,
+            plain data only; ``"off"``, not at all.
+
     Attributes:
         gears: The Gears commands.
+        unpickle: How results are read.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -90,6 +98,7 @@ class RedisGears(RedisGearsModule, redis.Redis):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.pop("startup_nodes", None)
+        self.unpickle = checked_mode(kwargs.pop("unpickle", None))
         super().__init__(*args, **_modern(kwargs))
         install(self)
 
@@ -99,12 +108,14 @@ class RedisGears(RedisGearsModule, redis.Redis):
 
         Args:
             url: The URL, such as ``redis://localhost:6379/0``.
-            kwargs: More arguments, as for redis-py.
+            kwargs: More arguments, as for the class.
 
         Returns:
             The client.
         """
+        unpickle = checked_mode(kwargs.pop("unpickle", None))
         client: Any = super().from_url(url, **kwargs)
+        client.unpickle = unpickle
         return client  # type: ignore[no-any-return]
 
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> "GearsPipeline":
@@ -117,10 +128,11 @@ class RedisGears(RedisGearsModule, redis.Redis):
         Returns:
             The pipeline.
         """
-        pipeline = super().pipeline(transaction, shard_hint)
+        pipeline: Any = super().pipeline(transaction, shard_hint)
         # Versions differ in what they give to a pipeline, so theirs is made, and then extended.
         pipeline.__class__ = GearsPipeline
-        return pipeline  # type: ignore[return-value]
+        pipeline.unpickle = self.unpickle
+        return pipeline  # type: ignore[no-any-return]
 
 
 def _modern(kwargs: Dict[str, Any]) -> Dict[str, Any]:
@@ -230,6 +242,7 @@ class RedisGearsCluster(RedisGearsModule, _ClusterBase or _NoCluster):  # type: 
             from redis import cluster
 
             kwargs = start_nodes(kwargs, cluster)
+        self.unpickle = checked_mode(kwargs.pop("unpickle", None))
         super().__init__(*args, **kwargs)
         install(self)
 

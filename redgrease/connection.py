@@ -12,8 +12,7 @@ from other packages.
 
 import inspect
 import socket
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
 from redis import exceptions as redis_errors
 
@@ -47,12 +46,20 @@ class Link:
 
     def locked(self) -> Any:
         """A context in which nobody else uses the connection."""
-        return _unlocked()
+        return _UNLOCKED
 
 
-@contextmanager
-def _unlocked() -> Iterator[None]:
-    yield
+class _Unlocked:
+    """A context in which nothing is different."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+_UNLOCKED = _Unlocked()
 
 
 class PoolLink(Link):
@@ -82,7 +89,7 @@ class PoolLink(Link):
     def locked(self) -> Any:
         lock = getattr(self.client, "single_connection_lock", None)
         if lock is None or getattr(self.client, "connection", None) is None:
-            return _unlocked()
+            return _UNLOCKED
         return lock
 
 
@@ -132,27 +139,33 @@ def _is_closed(connection: Any) -> bool:
         return True
 
 
-@contextmanager
-def without_time_limit(connection: Any, timeout: Optional[float] = None) -> Iterator[None]:
-    """Let a connection wait for its reply, for ever or for a time of the caller's choice.
+class without_time_limit:
+    """Lets a connection wait for its reply, for ever or for a time of the caller's choice.
+
+    A context manager.
 
     Args:
         connection: A connection that is connected.
         timeout: Seconds; None to wait for ever.
     """
-    sock = _socket(connection)
-    if sock is None:
-        yield
-        return
-    before = sock.gettimeout()
-    sock.settimeout(timeout)
-    try:
-        yield
-    finally:
-        try:
-            sock.settimeout(before)
-        except OSError:  # closed meanwhile
-            pass
+
+    __slots__ = ("_before", "_socket", "_timeout")
+
+    def __init__(self, connection: Any, timeout: Optional[float] = None) -> None:
+        self._socket, self._timeout = _socket(connection), timeout
+
+    def __enter__(self) -> None:
+        if self._socket is not None:
+            self._before = self._socket.gettimeout()
+            if self._before != self._timeout:
+                self._socket.settimeout(self._timeout)
+
+    def __exit__(self, *_: object) -> None:
+        if self._socket is not None and self._before != self._timeout:
+            try:
+                self._socket.settimeout(self._before)
+            except OSError:  # closed meanwhile
+                pass
 
 
 def read_undecoded(connection: Any) -> Any:

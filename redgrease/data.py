@@ -272,6 +272,7 @@ class RegData(RedisObject):
 
     @classmethod
     def from_redis(cls, params: Any) -> "RegData":
+        """As for every object; ``status`` is kept as ``state`` too."""
         values = pairs(params)
         if "status" in values:
             values["state"] = values["status"]
@@ -471,6 +472,7 @@ class Session(RedisObject):
 
     @classmethod
     def from_redis(cls, params: Any) -> "Session":
+        """As for every object; the fingerprint is taken out of the description."""
         values = pairs(params)
         description, found = read_signature(maybe_text(values.get("sessionDescription")))
         values["sessionDescription"] = description

@@ -172,10 +172,12 @@ class ScriptError(ServerError):
 
     @property
     def lines(self) -> List[str]:
+        """The lines of the traceback, without the ends of lines."""
         return [line for chunk in traceback_lines(self.text) for line in chunk.splitlines()]
 
     @property
     def traceback(self) -> str:
+        """The traceback as Python would print it."""
         return readable(self.text)
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from redgrease.calling import Call, classes_of
 from redgrease.gears import ClosedGearFunction, OpenGearFunction, Requirements, gears_of, is_async
 from redgrease.reader import CommandReader
 from redgrease.shipping import loader
+from redgrease.unpickling import reader
 from redgrease.utils import as_is
 
 __all__ = ["ClosedCommand", "Command", "command", "trigger"]
@@ -110,6 +111,7 @@ class Command:
         self._hook = settings.get("hook")
         self._trigger = settings.get("trigger")
         self._signature = _signature(closed)
+        self._counts = _counts(self._signature)
 
     def _run(self, steps: Asks[Any]) -> Any:
         run = getattr(self._gears, "_run", None)
@@ -146,8 +148,12 @@ class Command:
             redgrease.exceptions.TriggerNotFoundError: It is not registered any more.
         """
         self, args = args[0], args[1:]  # so that "self" may be one of the keywords
-        if self._signature is not None:
-            bound = self._signature.bind(*args, **kwargs)
+        if self._signature is not None and (kwargs or len(args) not in self._counts):
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                name = self.__name__
+                raise TypeError(f"{name}() {error}") from None
             if self._hook is not None:
                 args, kwargs = bound.args, bound.kwargs
         if self._hook is not None:
@@ -156,7 +162,7 @@ class Command:
         call = Call(self._closed._classes, args, kwargs)
         # Neither unpickled nor decoded, whatever the client does to other replies.
         result = yield self._gears.send("RG.TRIGGER", self._trigger, *call.words, record=as_is)
-        return call.value(result.value)
+        return call.value(result.value, reader(getattr(self._gears, "_redis", None)))
 
     def _run_hooked(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
         if kwargs:
@@ -209,6 +215,10 @@ class Command:
         done = yield self._gears.unregister(registration.id, abortpending)
         return bool(done)
 
+    def check(self, python_version: Any) -> None:
+        """Find out whether it can be sent to a version of Python; see ``GearFunction.check``."""
+        self._closed.check(python_version)
+
     def __repr__(self) -> str:
         return f"<registered: {self._closed!r}>"
 
@@ -226,6 +236,19 @@ def _signature(closed: ClosedCommand) -> Any:
         return inspect.signature(closed.__wrapped__)
     except (TypeError, ValueError):  # functions written in C may have none
         return None
+
+
+def _counts(signature: Any) -> Any:
+    """How many positional arguments certainly fit, so that nothing need be looked at."""
+    parameters = list(signature.parameters.values()) if signature is not None else []
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, _EITHER)]
+    if len(positional) < len(parameters):
+        return ()
+    least = sum(one.default is one.empty for one in positional)
+    return range(least, len(positional) + 1)
+
+
+_EITHER = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def command(

@@ -4,28 +4,29 @@ A script carries all that it needs: the steps as data, the user's functions, and
 :mod:`redgrease.shipping.loader`).  So nothing has to be installed on the server.
 """
 
-import importlib
-import io
 import pickle
 import sys
 from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
 
 from redgrease._version import __version__
-from redgrease.exceptions import PythonVersionMismatch
+from redgrease.exceptions import NotShippableError, PythonVersionMismatch
 from redgrease.gears import GearFunction
 from redgrease.shipping import loader
 from redgrease.shipping.cache import Watch
 from redgrease.shipping.explain import not_shippable
 from redgrease.shipping.identity import Identity, identify
-from redgrease.shipping.pickler import dumps
+from redgrease.shipping.pickler import Pickled, dumps
 from redgrease.shipping.script import assemble
+from redgrease.unpickling import decode
 
 __all__ = [
     "Shipment",
+    "check",
     "decode",
     "deserialize_gear_function",
     "deseralize_gear_function",
     "get_function_string",
+    "parse_version",
     "seralize_gear_function",
     "serialize",
     "serialize_gear_function",
@@ -60,16 +61,60 @@ def _runtime_requirement() -> str:
 
 
 def _check_version(python_version: Tuple[int, ...]) -> None:
+    """Refuse where functions would have to travel as source, and cannot."""
     ours, theirs = tuple(sys.version_info[:2]), tuple(python_version[:2])
-    if ours != theirs:
+    if ours != theirs and (ours < (3, 8) or theirs < (3, 6)):
         mine, other = (".".join(map(str, version)) for version in (ours, theirs))
         raise PythonVersionMismatch(
-            f"this client runs Python {mine}, but the server runs Python {other}, and functions"
-            " can only run on the version that made them; nothing was sent. Either run the client"
-            f" on Python {other}, or a server on Python {mine} (`redgrease serve` runs on the"
-            " Python it is started with), or send the function as a script:"
+            f"this client runs Python {mine}, but the server runs Python {other}; from Python 3.8"
+            " on, clients can send functions to other versions, from 3.6 on. Nothing was sent."
+            f" Either run the client on Python {other}, or a server on Python {mine} (`redgrease"
+            " serve` runs on the Python it is started with), or send the function as a script:"
             " pyexecute('GearsBuilder()...run()')"
         )
+
+
+def parse_version(version: Any) -> Tuple[int, ...]:
+    """A version of Python: from a text such as ``"3.7"``, or a tuple.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = version.split(".") if isinstance(version, str) else version
+        major, minor = (int(part) for part in tuple(parts)[:2])
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{version!r} is no version of Python; give a text such as '3.7', or (3, 7)"
+        ) from None
+    return major, minor
+
+
+def check(function: "GearFunction[Any]", python_version: Any) -> None:
+    """Find out whether a function can be sent to a version of Python; nothing is sent.
+
+    Args:
+        function: The function, open or closed.
+        python_version: The version, such as ``"3.7"`` or ``(3, 7)``.
+
+    Raises:
+        PythonVersionMismatch: One of the two versions is too old.
+        NotShippableError: The function cannot be sent there.
+    """
+    version = parse_version(python_version)
+    _check_version(version)
+    steps = [(step.name, step.args, dict(step.kwargs)) for step in function.steps]
+    declared = frozenset(map(str, function.requirements))
+    _dumps(steps, declared, version)
+
+
+def _dumps(steps: List[loader.Step], declared: Iterable[Any], version: Tuple[int, ...]) -> Pickled:
+    try:
+        return dumps(steps, declared, version)
+    except NotShippableError:
+        raise
+    except Exception as error:
+        raise not_shippable(steps, error, declared) from error
 
 
 def _steps(function: "GearFunction[Any]") -> List[loader.Step]:
@@ -136,31 +181,31 @@ def serialize(
         What is to be sent.
 
     Raises:
-        PythonVersionMismatch: The server's Python is of another version.
-        NotShippableError: The function uses something that cannot be sent.
+        PythonVersionMismatch: The server's Python is of another version, and one of the two is
+            too old for functions to travel as source.
+        NotShippableError: The function uses something that cannot be sent, or not to that
+            version.
         TypeError: The function is open, and its reader cannot run.
     """
     _check_version(python_version)
     function = getattr(function, "gearfunction", function)  # of a GearsBuilder, as it is now
     declared = frozenset(map(str, [*function.requirements, *requirements]))
+    version = tuple(python_version[:2])
     known = vars(function).get("_shipped")
-    if known is not None and known[0] == (declared, desc) and known[1].unchanged():
+    if known is not None and known[0] == (declared, desc, version) and known[1].unchanged():
         shipment: Shipment = known[2]
         return shipment
 
     steps = _steps(function)
     identity = _identity(steps, declared)
     plan, pickled = _plan(steps, identity, desc)
-    try:
-        made = dumps(plan, declared)
-    except Exception as error:
-        raise not_shippable(plan, error, declared) from error
+    made = _dumps(plan, declared, version)
     needed = frozenset(map(str, function.requirements))
     if made.needs_redgrease and not any(_is_redgrease(each) for each in declared):
         needed |= {_runtime_requirement()}
     trigger = steps[-1][2].get("trigger")
     shipment = Shipment(
-        assemble(made.data, f"redgrease {__version__}: {function!r}"),
+        assemble(made.data, f"redgrease {__version__}: {function!r}", version),
         needed,
         pickled,
         None if trigger is None else str(trigger),
@@ -169,7 +214,7 @@ def serialize(
     )
     watch = Watch(steps, made)
     if watch.complete:
-        vars(function)["_shipped"] = ((declared, desc), watch, shipment)
+        vars(function)["_shipped"] = ((declared, desc, version), watch, shipment)
     return shipment
 
 
@@ -182,44 +227,6 @@ def _identity(steps: List[loader.Step], declared: Iterable[Any]) -> Optional[Ide
 
 def _is_redgrease(requirement: str) -> bool:
     return requirement.strip().lower().startswith("redgrease")
-
-
-class _Results(pickle.Unpickler):
-    """Reads results; classes that came from here are looked up here."""
-
-    def persistent_load(self, pid: Any) -> Any:
-        module, name = pid
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        return found
-
-
-def decode(data: bytes) -> Any:
-    """Make a value of a result.
-
-    This runs what the pickle says, so it is only for results of functions which redgrease has
-    sent, and whose :attr:`Shipment.pickled` is true.
-
-    Args:
-        data: The result.
-
-    Returns:
-        The value.
-
-    Raises:
-        pickle.UnpicklingError: It is not a pickle, or refers to what is not here.
-    """
-    try:
-        return _Results(io.BytesIO(data)).load()
-    except (ImportError, AttributeError) as error:
-        raise pickle.UnpicklingError(
-            f"the result is of a class that this client does not have: {error}"
-        ) from error
-    except pickle.UnpicklingError:
-        raise
-    except Exception as error:
-        raise pickle.UnpicklingError(f"the result is no pickle of redgrease: {error}") from error
 
 
 # -- names of older releases
@@ -256,7 +263,12 @@ def deserialize_gear_function(serialized: Any, python_version: Tuple[int, ...]) 
     Raises:
         PythonVersionMismatch: This Python is of another version.
     """
-    _check_version(python_version)
+    if tuple(python_version[:2]) != sys.version_info[:2]:
+        raise PythonVersionMismatch(
+            "Python {}.{} has made this pickle, and Python {}.{} would read it".format(
+                *python_version[:2], *sys.version_info[:2]
+            )
+        )
     return pickle.loads(serialized)
 
 

@@ -147,6 +147,22 @@ class GearFunction(Generic[T]):
         """Whether the function can be closed by ``register``."""
         return REGISTER_ARGUMENTS.get(self.reader) is not None
 
+    def check(self, python_version: Any) -> None:
+        """Find out whether the function can be sent to a version of Python; nothing is sent.
+
+        Args:
+            python_version: The version, such as ``"3.7"`` or ``(3, 7)``.
+
+        Raises:
+            NotShippableError: It cannot: the message names the function, its file and line, and
+                the reason.
+            PythonVersionMismatch: That version, or this one, is too old.
+            ValueError: This is no version.
+        """
+        from redgrease import gearialization
+
+        gearialization.check(self, python_version)
+
     def __repr__(self) -> str:
         return ".".join(step.shown for step in self.steps if step.shown)
 

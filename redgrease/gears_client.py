@@ -59,7 +59,7 @@ class Gears(Registering):
                 :func:`redgrease.requirements.resolve_requirements`.
             replace: What to do if the function is registered already.  True replaces it: on
                 servers from 1.2.2 on in one step, so that a failure leaves the old one in place;
-                on older ones see :mod:`redgrease.registering`.  False accepts it if it does the
+                on older ones in two commands.  False accepts it if it does the
                 same.  None raises an error if the trigger is taken; without a trigger, the
                 function is registered once more.
             id: The name of the session (1.2.2), of letters, digits, ``-`` and ``_``.  By default
@@ -107,7 +107,7 @@ class Gears(Registering):
         if replace and id is not None:
             options["upgrade"] = True
         result = yield self._send_script(submission, options, timeout)
-        if submission.decode is not None and isinstance(result.value, data.ExecID):
+        if submission.pickled and isinstance(result.value, data.ExecID):
             self._memory.note(self._memory.executions, bytes(result.value))
         return result  # type: ignore[no-any-return]
 

@@ -203,6 +203,8 @@ class RegisteredFunction(ExecutionResult[Any]):
     def __repr__(self) -> str:
         return f"<{self._described()}, registered>"
 
+    __str__ = __repr__  # "True" would tell nobody anything
+
     def __dir__(self) -> List[str]:
         own = [name for name in vars(RegisteredFunction) if not name.startswith("_")]
         return sorted({*super().__dir__(), *own})

@@ -103,7 +103,8 @@ class Registering(Spreading):
             return
         rows = [TABLE["RG.UNREGISTER"], TABLE["RG.PYEXECUTE"]]
         commands = [words_of(rows[0], old.id), words_of(rows[1], submission.script, **options)]
-        replies = yield self._caller.together(rows, commands, timeout, submission.decode)
+        record = self._decoder(submission.pickled)
+        replies = yield self._caller.together(rows, commands, timeout, record)
         removed, registered = replies
         if isinstance(registered, Exception):
             if isinstance(removed, Exception) and not isinstance(
@@ -115,7 +116,7 @@ class Registering(Spreading):
     def _registered(
         self, submission: Submission, session: Optional[str] = None, id: Any = None
     ) -> RegisteredFunction:
-        identity, pickles = submission.identity, submission.decode is not None
+        identity, pickles = submission.identity, submission.pickled
         value: Any = True
         if submission.trigger is not None:
             value = self._trigger_function(submission.trigger, pickles)

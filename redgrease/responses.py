@@ -39,6 +39,6 @@ def parse_trigger_response(response: Any, pickled: bool = False) -> "ExecutionRe
 
 
 def _unpickler(pickled: bool) -> Any:
-    from redgrease.submission import default_decoder
+    from redgrease.unpickling import record_reader
 
-    return default_decoder() if pickled else None
+    return record_reader(None) if pickled else None

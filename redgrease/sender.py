@@ -8,7 +8,7 @@ from redgrease.asking import Waiting
 from redgrease.calls import Caller
 from redgrease.commands import TABLE, Route, row_of, words_of
 from redgrease.config import Config
-from redgrease.submission import default_decoder
+from redgrease.unpickling import record_reader
 
 __all__ = ["Memory", "Sender", "install"]
 
@@ -138,7 +138,6 @@ class Sender(Waiting):
         """
         return self._caller.execute(*args, **options)
 
-    @staticmethod
-    def _decoder(unpickle: bool) -> Optional[Callable[[Any], Any]]:
+    def _decoder(self, pickled: bool) -> Optional[Callable[[Any], Any]]:
         """What to do to records of results; None for what the client does to texts."""
-        return default_decoder() if unpickle else None
+        return record_reader(self._redis) if pickled else None

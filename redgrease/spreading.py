@@ -39,9 +39,7 @@ class Spreading(Registrations, Administration):
     def _is_alone(self) -> Asks[bool]:
         """Whether the servers are in a cluster, and do not tell each other."""
         topology = self._caller.topology
-        if not isinstance(topology, Cluster):
-            return False
-        alone = yield topology.alone()
+        alone = isinstance(topology, Cluster) and (yield topology.alone())
         return bool(alone)
 
     @asking
@@ -58,12 +56,13 @@ class Spreading(Registrations, Administration):
         Returns:
             The result.
         """
-        if (yield self._is_alone()):
+        if isinstance(self._caller.topology, Cluster) and (yield self._is_alone()):
             result = yield self._send_everywhere(submission, options, timeout)
             return result  # type: ignore[no-any-return]
         row = TABLE["RG.PYEXECUTE"]
         words = words_of(row, submission.script, **options)
-        result = yield self._caller.call(row, words, timeout, record=submission.decode)
+        record = self._decoder(submission.pickled)
+        result = yield self._caller.call(row, words, timeout, record=record)
         return result  # type: ignore[no-any-return]
 
     @asking
@@ -75,13 +74,12 @@ class Spreading(Registrations, Administration):
         if options.get("id") is None:  # what it has registered is found by its session
             options = dict(options, id=secrets.token_hex(20))
         words = words_of(row, submission.script, **options)
+        record = self._decoder(submission.pickled)
         links = yield topology.primaries()
         random.shuffle(links)
         for link in links:
             try:
-                result = yield self._caller.call(
-                    row, words, timeout, record=submission.decode, targets=[link]
-                )
+                result = yield self._caller.call(row, words, timeout, record=record, targets=[link])
                 break
             except NodeDownError:  # it did not get the script; the next one may
                 if link is links[-1]:

@@ -14,7 +14,7 @@ class Submission(NamedTuple):
     Attributes:
         script: The script.
         requirements: The packages that it needs.
-        decode: What makes values of the records of its results; None if these are plain.
+        pickled: Whether redgrease has the records of its results pickled.
         trigger: The trigger that it registers, if it is known.
         identity: What the function is called, if it registers and was made with redgrease: an
             :class:`redgrease.shipping.identity.Identity`.
@@ -22,7 +22,7 @@ class Submission(NamedTuple):
 
     script: str
     requirements: FrozenSet[Any] = frozenset()
-    decode: Optional[Callable[[Any], Any]] = None
+    pickled: bool = False
     trigger: Optional[str] = None
     identity: Any = None
 
@@ -31,9 +31,15 @@ class Submission(NamedTuple):
 _PATH = re.compile(r"(?:[^\n\"'()]*\.pyw?|(?:~|\.{0,2})/[\w./~ -]+|[A-Za-z]:\\[^\n\"'()]*)")
 
 
+# What surely is a script, so that the disk need not be asked.
+_BUILDER = re.compile(r"\b(?:GB|GearsBuilder)\(.*\)\.")
+
+
 def _script(value: str) -> str:
     """A script: from the file, if the string is the path of one."""
     if "\n" in value or "\0" in value or not value.strip() or len(value) > 4096:
+        return value
+    if _BUILDER.search(value):
         return value
     try:
         is_path = os.path.exists(value)
@@ -94,23 +100,7 @@ def prepare(
     return Submission(
         shipment.script,
         frozenset(shipment.requirements),
-        _decoder(gearialization.decode) if shipment.pickled else None,
+        shipment.pickled,
         shipment.trigger,
         shipment.identity,
     )
-
-
-def _decoder(decode: Callable[[bytes], Any]) -> Callable[[Any], Any]:
-    """Only bytes are decoded: anything else was not made by the shipped function."""
-
-    def decoded(record: Any) -> Any:
-        return decode(record) if isinstance(record, bytes) else record
-
-    return decoded
-
-
-def default_decoder() -> Callable[[Any], Any]:
-    """What decodes results of functions that redgrease has shipped."""
-    from redgrease import gearialization
-
-    return _decoder(gearialization.decode)

@@ -25,6 +25,7 @@ class Topology(Waiting):
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self._encoder: Any = None
 
     @property
     def identity(self) -> Any:
@@ -34,7 +35,9 @@ class Topology(Waiting):
     @property
     def encoder(self) -> Any:
         """What the client makes of bytes and of texts."""
-        return self.client.connection_pool.get_encoder()
+        if self._encoder is None:
+            self._encoder = self.client.connection_pool.get_encoder()
+        return self._encoder
 
     def primaries(self) -> List[Link]:
         """The ways to all servers that own keys."""
@@ -46,7 +49,7 @@ class Topology(Waiting):
 
     def any(self) -> Link:
         """The way to one of the primaries."""
-        return random.choice(self.primaries())
+        return PoolLink(self.client)
 
     def for_key(self, key: Any) -> Link:
         """The way to the primary that has a key."""

@@ -152,6 +152,7 @@ def list_parser(item_parser: Callable[[Any], Any]) -> Callable[[Any], List[Any]]
     """Makes a parser of lists, which may also come as the text of a Python list."""
 
     def parse(value: Any) -> List[Any]:
+        """Read the items of a list, or of the text of one."""
         if isinstance(value, (str, bytes)):
             value = ast.literal_eval(safe_str(value))
         return [item_parser(item) for item in value]

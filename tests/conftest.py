@@ -5,7 +5,8 @@ import sys
 import pytest
 
 if sys.version_info < (3, 10):
-    collect_ignore = ["cli", "engine", "integration"]  # the embedded server needs a newer Python
+    # The embedded server, the command line and the documentation need a newer Python.
+    collect_ignore = ["cli", "docs", "engine", "integration"]
 else:
 
     @pytest.fixture(scope="session")

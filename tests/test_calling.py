@@ -21,6 +21,7 @@ pytest.importorskip("cloudpickle")
 from redgrease.answering import server_side
 from redgrease.calling import Call, classes_of
 from redgrease.exceptions import RedGreaseError
+from redgrease.unpickling import decode
 
 
 class Colour(enum.Enum):
@@ -94,7 +95,7 @@ def transported(value, known=()):
     assert all(word.encode("ascii") for word in words)
     reply = server_side(function, classes)(words)
     assert isinstance(reply, bytes) and reply[:1] not in (b"+", b"-")
-    returned = call.value(reply)
+    returned = call.value(reply, decode)
     ((args, kwargs),) = got
     assert type(args) in (list, tuple) and len(args) == 1 and list(kwargs) == ["named"]
     assert type(returned) is type(args[0]) is type(kwargs["named"])
@@ -333,7 +334,7 @@ def test_only_the_answer_to_the_call_itself_is_read():
     reply = server_side(lambda x: x, {})(["name", *other.words])
     for strange in (reply, b"text", "text", None, [b"a"]):
         with pytest.raises(RedGreaseError, match="belongs to another function"):
-            call.value(strange)
+            call.value(strange, decode)
 
 
 # -- which classes a function knows

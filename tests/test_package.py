@@ -42,19 +42,25 @@ def test_importing_loads_no_third_party_package():
     assert not {"redis", "attr", "attrs", "cloudpickle", "packaging", "click"} & set(eval(loaded))
 
 
-# -I and -S leave no way to site-packages: what a bare `pip install redgrease` has.
-BARE = "import sys; sys.path.insert(0, {root!r}); import redgrease; "
+@pytest.fixture
+def bare(tmp_path):
+    """Runs code with what a bare ``pip install redgrease`` has: nothing beside redgrease."""
+    (tmp_path / "redgrease").symlink_to(redgrease.__path__[0])
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import redgrease; "
+    # These flags leave no way to site-packages.
+    return lambda code: python(start + code, "-I", "-S")
 
 
-def bare(code):
-    return python(BARE.format(root=redgrease.__path__[0] + "/..") + code, "-I", "-S")
-
-
-def test_building_works_with_the_standard_library_alone():
+def test_building_works_with_the_standard_library_alone(bare):
     code = "print(redgrease.KeysReader('a*').values().map(int).count().run())"
     assert bare(code) == "KeysReader('a*').values().map(int).count().run()"
 
 
-def test_what_needs_a_package_says_which_extra_brings_it():
+def test_what_needs_a_package_says_which_extra_brings_it(bare):
     code = "\ntry: redgrease.RedisGears\nexcept ModuleNotFoundError as error: print(error)"
     assert "pip install redgrease[client]" in bare(code)
+
+
+def test_importing_all_gives_what_works_without_packages(bare):
+    code = "\nfrom redgrease import *\nprint(KeysReader, 'RedisGears' in dir(), 'cmd' in dir())"
+    assert bare(code) == "<class 'redgrease.reader.KeysReader'> False False"

@@ -37,7 +37,7 @@ def test_scripts(script):
 def test_nothing_else_comes_with_a_script():
     submission = prepare("x", never)
     assert submission.requirements == frozenset()
-    assert submission.decode is None
+    assert not submission.pickled
     assert submission.trigger is None
 
 
@@ -76,8 +76,7 @@ def test_functions():
     pytest.importorskip("redgrease.gearialization")
     submission = prepare(KeysReader().map(str), lambda: VERSION)
     compile(submission.script, "script", "exec")
-    assert submission.decode is not None
-    assert submission.decode("text") == "text"
+    assert submission.pickled
 
 
 def test_builders():

@@ -10,6 +10,7 @@ from redgrease.aio.pipelines import GearsPipeline
 from redgrease.client import cluster_pipeline, start_nodes
 from redgrease.commands import is_gears_command
 from redgrease.sender import install
+from redgrease.unpickling import ANY, checked_mode
 
 __all__ = [
     "Redis",
@@ -24,6 +25,7 @@ class RedisGearsModule:
     """What makes a client of ``redis.asyncio`` one with Gears, to be mixed into its class."""
 
     _gears: Optional[Gears] = None
+    unpickle = ANY
 
     @property
     def gears(self) -> Gears:
@@ -55,11 +57,16 @@ class RedisGears(RedisGearsModule, redis_asyncio.Redis):  # type: ignore[misc]
     ``from_pool``, pipelines, Sentinel's ``redis_class``.  Clusters have a class of their own,
     :class:`RedisGearsCluster`.
 
+    Args:
+        unpickle: How results are read, as for ``redgrease.RedisGears``.
+
     Attributes:
         gears: The Gears commands, as coroutine functions.
+        unpickle: How results are read.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.unpickle = checked_mode(kwargs.pop("unpickle", None))
         super().__init__(*args, **kwargs)
         install(self)
 
@@ -69,12 +76,14 @@ class RedisGears(RedisGearsModule, redis_asyncio.Redis):  # type: ignore[misc]
 
         Args:
             url: The URL, such as ``redis://localhost:6379/0``.
-            kwargs: More arguments, as for redis-py.
+            kwargs: More arguments, as for the class.
 
         Returns:
             The client.
         """
+        unpickle = checked_mode(kwargs.pop("unpickle", None))
         client: Any = super().from_url(url, **kwargs)
+        client.unpickle = unpickle
         return client  # type: ignore[no-any-return]
 
     def pipeline(self, transaction: bool = True, shard_hint: Optional[str] = None) -> GearsPipeline:
@@ -90,6 +99,7 @@ class RedisGears(RedisGearsModule, redis_asyncio.Redis):  # type: ignore[misc]
         pipeline: Any = super().pipeline(transaction, shard_hint)
         # Versions differ in what they give to a pipeline, so theirs is made, and then extended.
         pipeline.__class__ = GearsPipeline
+        pipeline.unpickle = self.unpickle
         return pipeline  # type: ignore[no-any-return]
 
 
@@ -107,6 +117,7 @@ class RedisGearsCluster(RedisGearsModule, redis_cluster.RedisCluster):  # type: 
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.unpickle = checked_mode(kwargs.pop("unpickle", None))
         super().__init__(*args, **start_nodes(kwargs, redis_cluster))
         install(self)
 

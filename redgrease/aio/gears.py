@@ -21,8 +21,8 @@ class AsyncCaller(Awaited, Caller):  # type: ignore[misc]
 class Gears(Awaited, WaitingGears):  # type: ignore[misc]
     """The commands of RedisGears, to be awaited.
 
-    Its methods are those of :class:`redgrease.Gears`; each returns a coroutine of what that one
-    returns.
+    Its methods are those of :class:`redgrease.gears_client.Gears`; each returns a coroutine of
+    what that one returns.
 
     Args:
         redis: A client of ``redis.asyncio``.

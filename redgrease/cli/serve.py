@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import platform
 import sys
@@ -16,16 +15,6 @@ import click
 
 if TYPE_CHECKING:
     from redgrease.engine.supervisor import Supervisor
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @click.command(context_settings={"auto_envvar_prefix": "REDGREASE_SERVE"})
@@ -52,6 +41,18 @@ def is_loopback(host: str) -> bool:
     help="Where data is kept; without it, nothing is kept.",
 )
 @click.option("--password", help="Password that clients must give (AUTH).")
+@click.option("--tls-cert", metavar="FILE", help="Certificate with which clients are spoken to.")
+@click.option("--tls-key", metavar="FILE", help="Its private key, if that is in another file.")
+@click.option(
+    "--tls-ca", metavar="FILE", help="Who signs clients' certificates, which they must show then."
+)
+@click.option(
+    "--requirements",
+    metavar="on|off|allow:FILE",
+    default="on",
+    show_default=True,
+    help="Which packages functions may have installed.",
+)
 @click.option("--unprotected", is_flag=True, help="Listen on any address without a password.")
 @click.option(
     "--watch",
@@ -75,6 +76,10 @@ def serve(
     redis_server: str | None,
     folder: str | None,
     password: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+    tls_ca: str | None,
+    requirements: str,
     unprotected: bool,
     watched: Sequence[str],
     log_level: str,
@@ -92,12 +97,8 @@ def serve(
       redgrease serve --port 7000 --redis redis://localhost:6379
       redgrease serve --port 0 -- pytest tests
     """
-    if not is_loopback(host) and not password and not unprotected:
-        raise click.UsageError(
-            f"whoever reaches {host} could run any Python code here; give a --password, "
-            "or say --unprotected if you mean it"
-        )
     try:
+        from redgrease.engine.access import AccessError
         from redgrease.engine.supervisor import ServerOptions, run
     except ModuleNotFoundError as missing:
         raise click.ClickException(
@@ -112,15 +113,22 @@ def serve(
         redis_server=redis_server,
         dir=os.path.abspath(folder) if folder else None,
         password=password,
+        unprotected=unprotected,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_ca=tls_ca,
+        requirements=requirements,
         log_level=log_level,
     )
+
+    scheme = "redis" if tls_cert is None else "rediss"
 
     async def started(supervisor: Supervisor) -> int | None:
         assert supervisor.proxy is not None
         login = f":{quote(password, safe='')}@" if password else ""
         address = f"{host}:{supervisor.proxy.port}"
         click.echo(
-            f"redgrease serves redis://{address} (Python {platform.python_version()}, "
+            f"redgrease serves {scheme}://{address} (Python {platform.python_version()}, "
             f"Redis at {redis_url or supervisor.redis_url.rpartition('@')[2]}); Ctrl-C ends it",
             err=True,
         )
@@ -135,16 +143,19 @@ def serve(
             await asyncio.Event().wait()
         environment = dict(
             os.environ,
-            REDGREASE_URL=f"redis://{address}",
+            REDGREASE_URL=f"{scheme}://{address}",
             REDGREASE_HOST=host,
             REDGREASE_PORT=str(port),
         )
-        return await run_command(command, environment)
+        return await run_command(command, environment, umask)
 
+    umask = os.umask(0o077)  # what is kept, and the sockets, are for this user alone
     try:
         status = run(options, started)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}")
+    except AccessError as error:
+        raise click.UsageError(str(error))
     except RuntimeError as error:
         raise click.ClickException(str(error))
     sys.exit(status)
@@ -176,10 +187,14 @@ async def watching(url: str, paths: Sequence[str]) -> AsyncIterator[None]:
         client.close()
 
 
-async def run_command(command: Sequence[str], environment: dict[str, str]) -> int:
+async def run_command(command: Sequence[str], environment: dict[str, str], umask: int) -> int:
     """Run a program to its end; returns its status."""
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment)
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            preexec_fn=lambda: os.umask(umask),  # uvloop has no argument for it
+        )
     except OSError as error:
         click.echo(f"redgrease: cannot run {command[0]}: {error.strerror}", err=True)
         return 127

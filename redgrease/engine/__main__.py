@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
+from .access import AccessError
 from .supervisor import ServerOptions, Supervisor, run
 
 
@@ -33,9 +35,10 @@ async def serve_parent(supervisor: Supervisor) -> int:
 
 def main() -> int:
     """Run the server; returns its exit status."""
+    os.umask(0o077)  # what is kept, and the sockets, are for this user alone
     try:
         return run(ServerOptions.from_json(sys.stdin.readline()), serve_parent)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, AccessError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
 

@@ -17,14 +17,16 @@ import hiredis
 from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, WATCHED
 from .resp import Framer, Passage, ProtocolError, command
 from .transaction import Transaction, with_module
-from .upstream import KEEP, Redis
+from .upstream import KEEP, Redis, without_last_line
 
 if TYPE_CHECKING:
     from .proxy import Proxy
 
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
+END = [b"X"]
 PROBE = command([b"EVAL", b"return 1", b"0"])
 HIGH_WATER = 1 << 20
+GATHER_SECONDS = 0.002
 HUGE = re.compile(rb"\*\d{7}")
 """The header of a request of a million words or more."""
 
@@ -38,6 +40,8 @@ class Client(asyncio.Protocol):
         self.transport: Any = None
         self.redis = Redis(self)
         self.later = bytearray()  # of Redis's, to be passed on behind a Gears reply
+        self._gathered = bytearray()  # replies that are sent together with the next ones
+        self._flushing = False
         self._buffer = bytearray()
         self._framer = Framer()
         self._reader = hiredis.Reader()
@@ -52,6 +56,7 @@ class Client(asyncio.Protocol):
         self._closed = False
         self._paused = False
         self._allowed = False  # Redis has let this connection run scripts
+        self._publishes: bool | None = None  # Redis lets this connection publish; None: not known
         self._silent = False  # CLIENT REPLY OFF
         self._skip = b""  # CLIENT REPLY SKIP, which goes along with the next request
         self._resp3 = False
@@ -91,13 +96,20 @@ class Client(asyncio.Protocol):
         self.process()
 
     def data_received(self, data: bytes) -> None:
+        if not self._buffer and self._free() and self._unaltered():
+            if self._plain(data):
+                self.proxy.flying.add(self)
+                self.redis.transport.write(data)
+                return
+            self._mixed = len(data) < KEEP  # of more, all but the last request may be plain
         self._buffer += data
         self.process()
 
     def eof_received(self) -> bool:
         self._ended = True
         self.process()
-        return True  # replies that are under way are still delivered
+        # Replies that are under way are still delivered; TLS knows no half-closed connections.
+        return self.proxy.tls is None
 
     def pause_writing(self) -> None:
         if self.redis.transport is not None:
@@ -114,6 +126,8 @@ class Client(asyncio.Protocol):
         """Close both sides."""
         if self._closed:
             return
+        if self._gathered:
+            self.reply(b"")
         self._closed = True
         self.proxy.clients.discard(self)
         self.proxy.flying.discard(self)
@@ -176,49 +190,41 @@ class Client(asyncio.Protocol):
         if self._passage is not None:
             self._pass(self._passage)
             return True
-        if self._plain():
-            self._forward(len(self._buffer))
-            return True
+        if not self._mixed and self._unaltered():
+            whole = self._buffer.rfind(b"\r\n*") + 2  # without the last one, which may be partial
+            for size in (len(self._buffer), *((whole,) if whole > 1 else ())):
+                if self._plain(self._buffer[:size]):
+                    self._forward(size)
+                    return True
         end = self._framer.next(self._buffer, 0)
         if end < 0:
             return self._incomplete()
+        self._mixed = True  # the rest is looked at one by one, rather than as a whole every time
         self._request(self._framer.words, end)
         return True
 
-    def _plain(self) -> bool:
-        """Whether the buffer holds whole requests, none of which concerns Gears."""
-        if (
-            self._mixed
-            or self._skip
-            or len(self._buffer) > HIGH_WATER
-            or self._transaction is not None
-        ):
-            return False
-        if HUGE.search(self._buffer):  # the parser would make room for all of it at once
-            return False
-        reader = self._reader
-        special = self.proxy.link.special
-        request = None
+    def _unaltered(self) -> bool:
+        """Whether requests mean what they say: nothing before them changes that."""
+        return not self._skip and self._transaction is None and self._passage is None
+
+    def _plain(self, data: bytes | bytearray) -> bool:
+        """Whether some bytes are whole requests, none of which concerns Gears."""
+        if len(data) > HIGH_WATER or HUGE.search(data):
+            return False  # the parser would make room for all of it at once
+        # The parser takes all of them at once, as an array whose size is guessed: a wrong guess, as
+        # a partial request, leaves the sentinel elsewhere than at the end.
+        reader, plain = self._reader, self.proxy.link.plain
+        reader.feed(b"*%d\r\n" % (data.count(b"\r\n*") + 2) + data + SENTINEL)
         try:
-            reader.feed(self._buffer)
-            reader.feed(SENTINEL)
-            while True:
-                following = reader.gets()
-                if following is False:
-                    break
-                if request is not None:
-                    name = request[0].upper()
-                    if name in WATCHED or name in special or name.startswith(b"RG."):
-                        break
-                request = following
-            else:
-                return False
-            if following is False and request == [b"X"]:
+            requests = reader.gets()
+            if requests and requests.pop() == END:
+                for request in requests:
+                    if request[0] not in plain and not self.proxy.link.is_plain(request[0]):
+                        return False
                 return True
         except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
             pass  # not what clients send; framing by hand finds out what it is
         self._reader = hiredis.Reader()
-        self._mixed = True  # the rest is looked at one by one, rather than as a whole every time
         return False
 
     def _incomplete(self) -> bool:
@@ -309,16 +315,18 @@ class Client(asyncio.Protocol):
         elif name in (b"EXEC", b"DISCARD"):
             self._transaction = None
         elif name == b"HELLO":
-            self._allowed = False
+            self._allowed, self._publishes = False, None
             if len(words) > 1:
                 self._resp3 = words[1] == b"3"
         elif name == b"AUTH":
-            self._allowed = False
+            self._allowed, self._publishes = False, None
         elif name.endswith(b"SUBSCRIBE"):
             self._subscribed = not self._resp3
+        elif name == b"MONITOR":
+            self._subscribed = True
         elif name == b"RESET":
             self._transaction, self._resp3, self._allowed, self._silent = None, False, False, False
-            self._subscribed = False
+            self._subscribed, self._publishes = False, None
         elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
             self._silent = words[2].upper() == b"OFF"
 
@@ -403,12 +411,32 @@ class Client(asyncio.Protocol):
         if self._closed:
             return
         if not self._silent:
-            self.transport.write(reply)
+            self._gathered += reply
         if self.later:
-            self.transport.write(bytes(self.later))
+            self._gathered += self.later
             self.later.clear()
         self._busy = False
         self.process()
+        if not self._gathered:
+            return
+        if not self._busy or len(self._gathered) > HIGH_WATER:
+            self.reply(b"")
+        elif not self._flushing:
+            # As Redis does, wake the client up once for several replies, if they come soon.
+            self._flushing = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._flush)
+
+    def reply(self, data: bytes) -> None:
+        """Send the client something, behind the replies that were gathered."""
+        if self._gathered:
+            data = bytes(self._gathered) + data
+            self._gathered.clear()
+        self.transport.write(data)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._gathered and not self._closed:
+            self.reply(b"")
 
     async def mark(self) -> None:
         """Wait until Redis has answered all that was sent to it.
@@ -424,7 +452,7 @@ class Client(asyncio.Protocol):
         except ConnectionError:
             return
         self.in_flight = False
-        self.transport.write(before)
+        self.reply(before)
 
     async def _gears(self, name: bytes, words: list[bytes]) -> bytes:
         refusal = await self._probe(name)
@@ -450,18 +478,35 @@ class Client(asyncio.Protocol):
         Returns:
             The reply.
         """
-        sections = self.proxy.sections
+        sections, link, section = self.proxy.sections, self.proxy.link, None
         self._begun = begun
         await sections.begin()
         try:
+            if self._closed:  # while it waited for its turn
+                raise ConnectionResetError("the client has gone")
             if self.in_flight and "m" not in flags and not begun:
                 await self.mark()  # in a transaction, or a request, a marker would spoil it
             # Only where it may be replaced is the whole reply kept back, however large.
-            collect = "m" in flags or words[0].upper() in self.proxy.link.watch.linked
-            reply = await self.redis.exchange(request, collect=collect)
+            collect = "m" in flags or words[0].upper() in link.watch.linked
+            published = bool(link.watch.channel) and self._publishes is not False and not flags
+            flags = self._flags + flags
+            if published:
+                number, marker = link.marker()
+                if self._publishes:  # the worker waits for it while Redis is still at the command
+                    section = link.sync(self.number, flags, words, number)
+                reply = await self.redis.exchange(request + marker, collect=collect)
+                reply, line = without_last_line(reply, b":-")
+                self._publishes = line.startswith(b":")
+            else:
+                reply = await self.redis.exchange(request, collect=collect)
             self._begun = False
-            section = await self.proxy.link.sync(self.number, self._flags + flags, words)
+            if section is not None:
+                await section.ended
+            if section is None or section.missed:
+                section = link.sync(self.number, flags, words)
         finally:
+            if section is not None:
+                await section.ended
             sections.end()
         other = await section.reply
         return reply if other is None else other
@@ -476,9 +521,8 @@ class Client(asyncio.Protocol):
             return b""
         before = await self.redis.exchange(PROBE, hello=not self._allowed and not self._subscribed)
         self.in_flight = False
-        start = before.rfind(b"\r\n", 0, len(before) - 2) + 2 if b"\r\n" in before[:-2] else 0
-        self.transport.write(before[:start])
-        answer = before[start:]
+        before, answer = without_last_line(before)
+        self.reply(before)
         if answer.startswith(b":"):
             self._allowed = True
         elif answer.startswith(b"-ERR Can't execute"):

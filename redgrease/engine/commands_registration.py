@@ -123,13 +123,25 @@ class CommandRegistration(Registration):
             return Error(NOT_NOW)
         execution = self._execution(words, done, may_wait=may_wait, **surroundings)
         if self.mode == SYNC:
-            thread = self.engine.main if release is None else self.engine.events.serial
-            thread.submit(lambda: self._run_alone(execution, thread, release))
+            self._submit_alone(execution, release)
         elif self.request.options["inorder"]:
             self.lane.submit(execution.run)
         else:
-            self.engine.pool.submit(execution.run)
+            self.engine.pool.submit(
+                execution.run, take=self.engine.run_here if self.pace.quick else None
+            )
         return None
+
+    def _submit_alone(self, execution: Execution, release: Callable[[], None] | None) -> None:
+        """Run with everybody else kept out; where the proxy does so already, in this thread."""
+        engine = self.engine
+        if release is None:
+            engine.main.submit(lambda: self._run_alone(execution, engine.main, None))
+        elif not self.pace.quick or not engine.run_here(
+            lambda: self._run_alone(execution, None, release)
+        ):
+            serial = engine.events.serial
+            serial.submit(lambda: self._run_alone(execution, serial, release))
 
     def run_inside(self, words: Sequence[bytes], **surroundings: Any) -> Execution:
         """Run for ``execute()`` of a function, in its thread.
@@ -152,7 +164,7 @@ class CommandRegistration(Registration):
         return execution
 
     def _run_alone(
-        self, execution: Execution, thread: Serial, release: Callable[[], None] | None
+        self, execution: Execution, thread: Serial | None, release: Callable[[], None] | None
     ) -> None:
         """Run with everybody else kept out, until the function waits for something."""
         keyspace = self.engine.keyspace
@@ -164,7 +176,8 @@ class CommandRegistration(Registration):
             keyspace.suspend()
             if release is not None:
                 release()
-            thread.hand_over(lambda: None)
+            if thread is not None:
+                thread.hand_over(lambda: None)
 
         execution.surroundings["suspend"] = suspend
         if release is not None:
@@ -318,9 +331,13 @@ class Commands:
         execution = registration.run_inside(words)
         return Error(execution.errors[0]) if execution.errors else records(execution.results)
 
+    def hooks(self, name: str) -> tuple[CommandRegistration, ...]:
+        """The hooks of the commands of a name, which is in capitals."""
+        return self._hooks.get(name, ())
+
     def chain(self, words: Sequence[bytes]) -> Chain | None:
         """The hooks of a command, if it has any."""
-        hooks = self._hooks.get(words[0].decode("latin-1").upper())
+        hooks = self.hooks(words[0].decode("latin-1").upper())
         if not hooks:
             return None
         concerned = tuple(hook for hook in hooks if hook.concerns(words))

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
+from .eager import EagerSocket
 from .errors import GearsError
 
 IDLE_SECONDS = 1.0
@@ -128,6 +129,7 @@ class Connection:
             self._socket = address.connect()
         except OSError as error:
             raise Disconnected(f"Redis cannot be reached: {error}") from None
+        self._eager = EagerSocket(self._socket)
         self._used = time.monotonic()
         self.size = 0
         """Bytes of the last reply read."""
@@ -189,6 +191,9 @@ class Connection:
         reader = self._reader
         chunks: list[bytes] = []
         while True:
+            chunk = self._receive()
+            chunks.append(chunk)
+            reader.feed(chunk)
             try:
                 reply = reader.gets()
             except UnicodeDecodeError:
@@ -197,11 +202,8 @@ class Connection:
                 break
             if reply is not False:
                 break
-            chunk = self._receive()
-            chunks.append(chunk)
-            reader.feed(chunk)
         self._used = time.monotonic()
-        self.size = sum(map(len, chunks))
+        self.size = len(chunk) if len(chunks) == 1 else sum(map(len, chunks))
         if self._errors:
             self._errors = 0
             if type(reply) is list:
@@ -210,7 +212,7 @@ class Connection:
 
     def _receive(self) -> bytes:
         try:
-            chunk = self._socket.recv(_CHUNK)
+            chunk = self._eager.receive(_CHUNK)
         except OSError as error:
             self.close()
             raise Disconnected(f"connection to Redis lost: {error}") from None
@@ -228,7 +230,11 @@ class Connection:
 
     def call(self, words: Sequence[bytes]) -> Any:
         """Send one command and read its reply, see :meth:`read`."""
-        self.send_all([words])
+        try:
+            self._socket.sendall(hiredis.pack_command(tuple(words)))
+        except OSError as error:
+            self.close()
+            raise Disconnected(f"connection to Redis lost: {error}") from None
         return self.read()
 
     def call_all(self, commands: Sequence[Sequence[bytes]], keep_errors: bool = False) -> list[Any]:

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from .context import Context, Shield, check, current
+from .crew import Crew
 from .dispatch import Dispatcher
 from .events import Events
 from .executions import Execution, Executions, Plan
@@ -89,6 +90,8 @@ class Engine:
         self.shard = Shard(self.keyspace, self.settings)
         self.main = Serial("redgrease-main")
         self.store = Store(os.path.join(self.directory, STORE_FILE))
+        self.crew: Crew | None = None
+        """The threads that read the link."""
         self.pool = Pool(max(1, self.settings["ExecutionThreads"]))
         self.executions = Executions(self)
         self.futures = Futures(self)
@@ -179,11 +182,19 @@ class Engine:
         else:
             self.pool.lose_thread(execution.thread)
 
-    def sync(self, ident: str, client: bytes, flags: str, words: list[bytes]) -> None:
+    def sync(self, ident: str, flags: str, mark: int, words: list[bytes]) -> None:
         """The proxy keeps everybody back until it gets an answer, see :meth:`Events.on_sync`."""
-        self.events.on_sync(ident, flags, words)
+        self.events.on_sync(ident, flags, words, mark)
 
     # -- functions ------------------------------------------------------------------------------
+
+    def run_here(self, job: Callable[[], None]) -> bool:
+        """Have the thread that reads the link run a job when it has read a call.
+
+        Returns:
+            Whether it will; other threads will not.
+        """
+        return self.crew is not None and self.crew.take(job)
 
     def take_registration_number(self) -> int:
         """The next number of registration IDs; every builder takes one."""

@@ -201,6 +201,9 @@ class Dispatcher:
         if not missing:
             engine.scripts.submit(source, options, call.answer, call.resp3)
             return DEFERRED
+        refused = engine.requirements.policy.refused(missing)
+        if refused is not None:
+            return Error(refused)
 
         def install() -> None:
             if engine.requirements.install(missing, options.force_reinstall):

@@ -16,10 +16,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .commands_info import CommandInfo
 from .context import current
+from .crew import Pace
 from .executions import Execution
 from .notifications import Notifications
 from .registrations import Command, Event, Registration, Watches
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 WRITING_SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL", "EXEC"})
 PATIENCE = 1.0
 """Seconds for which a command waits, at most, for events that may still be on their way."""
+MARKER_PATIENCE = 0.05
+"""The same for a command that is still being carried out: the proxy tells again when it is done."""
 _log = logging.getLogger("redgrease.engine")
 
 
@@ -60,6 +64,7 @@ class Events:
         self.notifications = Notifications(engine.keyspace.address, self._arrived, self._regained)
         self.serial = Serial("redgrease-sync")
         """Runs what happens in sections, which must not wait behind those who wait for a hold."""
+        self._pace = Pace()
         self._registrations: tuple[Registration, ...] = ()
         self._plain = threading.Lock()
         self._asked = False
@@ -114,6 +119,9 @@ class Events:
                     "linked": sorted(linked),
                     "triggers": sorted(triggers),
                     "hooks": hooks,
+                    "channel": self.notifications.channel.decode()
+                    if self.notifications.marked
+                    else "",
                 }
             )
 
@@ -174,13 +182,15 @@ class Events:
 
     # -- sections -------------------------------------------------------------------------------
 
-    def on_sync(self, ident: str, flags: str, words: list[bytes]) -> None:
+    def on_sync(self, ident: str, flags: str, words: list[bytes], mark: int = 0) -> None:
         """The proxy has carried out a command and keeps everybody back.
 
         Args:
             ident: What the answer refers to.
             flags: Those of the connection; ``m`` for a transaction.
             words: The command; the names of all, for a transaction; empty for a turn of our own.
+            mark: The number of the marker that is published behind the command, if it is still
+                being carried out.
         """
         resp3, multi = "3" in flags, "m" in flags
         command = None
@@ -205,18 +215,33 @@ class Events:
             else:
                 link.done(ident, "~")
 
-        self.serial.submit(lambda: self._run_section(command, ended))
+        def section() -> None:
+            if mark and not self.notifications.settle_at(mark, MARKER_PATIENCE):
+                link.done(ident, "!")
+            else:
+                self._run_section(command, ended, settled=bool(mark))
 
-    def _run_section(self, command: Command | None, ended: Callable[[], None] | None) -> None:
+        if not self._pace.quick or not self._engine.run_here(section):
+            self.serial.submit(section)
+
+    def _run_section(
+        self,
+        command: Command | None,
+        ended: Callable[[], None] | None,
+        settled: bool = False,
+    ) -> None:
         keyspace = self._engine.keyspace
+        start = perf_counter()
         keyspace.begin_section()
 
         def finished() -> None:
             keyspace.end_section()
+            self._pace.note(perf_counter() - start)
             if ended is not None:
                 ended()
 
-        self.notifications.settle(PATIENCE)
+        if not settled:
+            self.notifications.settle(PATIENCE)
         self._handle(_Round(self._take(command), finished))
 
     def _handle(self, round_: _Round, muted: frozenset[str] = frozenset()) -> None:
@@ -297,6 +322,10 @@ class Events:
 
     # -- what functions do ----------------------------------------------------------------------
 
+    def raises(self, name: str) -> bool:
+        """Whether the events of a command, its name in capitals, are handled before it returns."""
+        return name in self._raise
+
     def around(self, words: Sequence[bytes]) -> Any:
         """Run a command of a function, and handle its events before it returns.
 
@@ -307,7 +336,7 @@ class Events:
             The reply, see :meth:`keyspace.Keyspace.execute`.
         """
         keyspace = self._engine.keyspace
-        if not self._raise or words[0].decode("latin-1").upper() not in self._raise:
+        if not self.raises(words[0].decode("latin-1").upper()):
             return keyspace.execute(words)
         context = current()
         keyspace.lock()

@@ -97,7 +97,9 @@ class Execution:
         self.pending: set[Pending] = set()
         """Results of its steps that are to come."""
         self.maker = Maker()
-        self.finished = threading.Event()
+        self._running = threading.Lock()
+        """Held until it has ended; lighter than an event, and there is one for every call."""
+        self._running.acquire()
         self.aborting = False
         """Whether it is to end."""
         self.thread = 0
@@ -230,7 +232,7 @@ class Execution:
             self._ended = perf_counter()
             callbacks, self._callbacks = self._callbacks, []
         self._engine.executions.ended(self)
-        self.finished.set()
+        self._running.release()
         for callback in callbacks:
             self._notify(callback)
 
@@ -254,11 +256,16 @@ class Execution:
         return self.status in FINAL
 
     @property
-    def duration_ms(self) -> int:
-        """Milliseconds from its start to its end, or until now; 0 if it has not begun."""
+    def seconds(self) -> float:
+        """Seconds from its start to its end, or until now; 0 if it has not begun."""
         if not self._started:
-            return 0
-        return int(((self._ended or perf_counter()) - self._started) * 1000)
+            return 0.0
+        return (self._ended or perf_counter()) - self._started
+
+    @property
+    def duration_ms(self) -> int:
+        """The same in whole milliseconds."""
+        return int(self.seconds * 1000)
 
     # -- abort ----------------------------------------------------------------------------------
 
@@ -271,12 +278,13 @@ class Execution:
         self.aborting = True
         self.cancel()
         deadline, rounds = perf_counter() + ABORT_PATIENCE, 0
-        while not self.finished.wait(ABORT_INTERVAL):
+        while not self._running.acquire(timeout=ABORT_INTERVAL):
             # On a crowded machine, seconds alone do not tell that a function resists.
             if perf_counter() > deadline and rounds > ABORT_ROUNDS:
                 return False
             rounds += 1
             self._interrupt()
+        self._running.release()  # for whoever else waits
         return True
 
     def cancel(self) -> bool:

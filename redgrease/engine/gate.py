@@ -39,8 +39,15 @@ class Gate:
     def enter(self) -> None:
         """Come in beside others; waits while another thread has the gate alone."""
         me = threading.get_ident()
+        # First come in, then look: who takes the gate does it the other way round, so that one of
+        # both sees the other, without a lock on the way that all commands take.
+        self._inside.add(me)
+        if self._owner is None and self._claimant is None:
+            return
         with self._condition:
             if self._closed(me):
+                self._inside.discard(me)
+                self._condition.notify_all()
                 self._entering += 1
                 try:
                     while self._closed(me):
@@ -50,16 +57,16 @@ class Gate:
                     self._entering -= 1
                     if self._claims and not self._entering:
                         self._condition.notify_all()
-            self._inside.add(me)
+                self._inside.add(me)
 
     def _closed(self, me: int) -> bool:
         return self._owner != me and (self._owner is not None or self._claimant not in (None, me))
 
     def leave(self) -> None:
         """Go out."""
-        with self._condition:
-            self._inside.discard(threading.get_ident())
-            if self._owner is not None or self._claimant is not None:
+        self._inside.discard(threading.get_ident())
+        if self._owner is not None or self._claimant is not None:
+            with self._condition:
                 self._condition.notify_all()
 
     def claim(self) -> None:

@@ -55,6 +55,7 @@ STATEFUL = frozenset(
 """Commands that change the connection; each ``execute`` has, so to speak, a client of its own."""
 REFUSED = frozenset({"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"})
 """Commands that turn the connection into a stream."""
+SPECIAL = BLOCKING | STATEFUL | REFUSED
 
 
 class Keyspace:
@@ -84,6 +85,8 @@ class Keyspace:
         """Its ID, if it is a node of a cluster."""
         self.marks = True
         """Whether Redis took the last command that was sent behind another."""
+        self.plain: set[str] = set()
+        """Names, as functions have spelled them, of commands with which nothing is special."""
         self.script_way = 0
         """Which of the ways to run the reading script the server knows, see ``pages``."""
 
@@ -136,14 +139,17 @@ class Keyspace:
         of the next command.
         """
         with Shield():
-            try:
-                self.gate.enter()
-                return self.connection().call(words)
-            except BaseException:
-                self.discard()
-                raise
-            finally:
-                self.gate.leave()
+            return self._call(words)
+
+    def _call(self, words: Sequence[bytes]) -> Any:
+        try:
+            self.gate.enter()
+            return self.connection().call(words)
+        except BaseException:
+            self.discard()
+            raise
+        finally:
+            self.gate.leave()
 
     def call_all(self, commands: Sequence[Sequence[bytes]], keep_errors: bool = False) -> list[Any]:
         """Send commands in one go, see :meth:`call` and :meth:`Connection.call_all`."""
@@ -158,6 +164,13 @@ class Keyspace:
                 self.gate.leave()
 
     # -- execute --------------------------------------------------------------------------------
+
+    def plainly(self, words: Sequence[bytes]) -> Any:
+        """Run a command whose name is :attr:`plain`, as :meth:`execute`, within a ``Shield``."""
+        reply = self._call(words)
+        if type(reply) is ErrorReply:
+            raise GearsError(self._refusal(words, reply) or str(reply))
+        return reply
 
     def execute(self, words: Sequence[bytes], behind: Sequence[bytes] | None = None) -> Any:
         """Run a command for a function.
@@ -326,6 +339,8 @@ def _flattened(reply: dict[Any, Any]) -> list[Any]:
 
 def argument(value: Any) -> bytes:
     """An argument of ``execute`` as it is sent: bytes as they are, all else as its text."""
+    if type(value) is bytes:
+        return value
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     text = str(value)

@@ -1,8 +1,9 @@
 """The proxy's end of the link to the worker.
 
 Frames are arrays of bulk strings, both ways.  To the worker: ``CALL id client flags word…`` and
-``HOOK …`` (a command for Gears, a hooked one), ``SYNC id client flags word…`` (a command has been
-carried out, see ``sections``), ``GONE client`` and ``HELD hold``; from it: ``READY``,
+``HOOK …`` (a command for Gears, a hooked one), ``SYNC id client flags mark word…`` (a command has
+been carried out, or will have been when its marker is published, see ``sections``), ``GONE client``
+and ``HELD hold``; from it: ``READY``,
 ``REPLY id bytes``, ``WATCH json``, ``EVENTS`` (asks for a section), ``DONE id how bytes``,
 ``HOLD hold`` and ``RELEASE hold``.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import hiredis
 
+from .command_names import WATCHED
 from .sections import Sections, Watch
 
 
@@ -26,19 +28,22 @@ class Section:
     Attributes:
         ended: Done when others may go on.
         reply: What the client gets, when it is known; None for Redis's own reply.
+        missed: Whether the worker has not seen the marker of the command, nor done anything.
     """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.reply: asyncio.Future[bytes | None] = loop.create_future()
+        self.missed = False
 
     def finish(self, how: str, data: bytes) -> bool:
-        """Take an answer: ``""``, ``"="`` with another reply, or ``"~"`` for later.
+        """Take an answer: ``""``, ``"="`` with another reply, ``"~"`` for later, ``"!"`` if missed.
 
         Returns:
             Whether nothing more will come.
         """
+        self.missed = how == "!"
         if not self.ended.done():
             self.ended.set_result(None)
         if how == "~":
@@ -48,6 +53,8 @@ class Section:
         return True
 
 
+MANY_NAMES = 1000
+"""How many spellings of names are remembered; clients may make them up."""
 DIED = b"-ERR the Gears worker died while running this call\r\n"
 
 
@@ -66,6 +73,8 @@ class WorkerLink:
         self.watch = Watch()
         self.special: frozenset[bytes] = frozenset()
         """Names of the commands that concern registrations."""
+        self.plain: set[bytes] = set()
+        """Names, as clients have spelled them, of commands that concern nobody but Redis."""
         self._sections: dict[bytes, Section] = {}
         self._released: dict[bytes, Callable[[], None]] = {}
         self._ids = itertools.count(1)
@@ -127,13 +136,15 @@ class WorkerLink:
         self.post(client, flags, words, answered, kind)
         return await future
 
-    async def sync(self, client: int, flags: str, words: Sequence[bytes]) -> Section:
-        """Have the worker handle the events of a command; returns when others may go on.
+    def sync(self, client: int, flags: str, words: Sequence[bytes], mark: int = 0) -> Section:
+        """Have the worker handle the events of a command; others may go on when that has ended.
 
         Args:
             client: The number of the client's connection; 0 for events without one.
             flags: ``3`` for RESP3, ``m`` for a transaction.
             words: The command; the names of all, for a transaction.
+            mark: The number of the marker that is published behind the command, if it is not
+                answered yet, see :meth:`marker`.
         """
         section = Section()
         if not self.ready.is_set():
@@ -141,9 +152,17 @@ class WorkerLink:
             return section
         ident = b"%d" % next(self._ids)
         self._sections[ident] = section
-        self._send(hiredis.pack_command((b"SYNC", ident, str(client), flags, *words)))
-        await section.ended
+        head = (b"SYNC", ident, str(client), flags, str(mark))
+        self._send(hiredis.pack_command((*head, *words)))
         return section
+
+    def marker(self) -> tuple[int, bytes]:
+        """A marker for :meth:`sync`: its number, and the command that publishes it.
+
+        It goes to a channel of its own kind, of which clients that listen to all do not hear.
+        """
+        number = next(self._ids)
+        return number, hiredis.pack_command((b"SPUBLISH", self.watch.channel, b"%d" % number))
 
     def send(self, *words: bytes | str) -> None:
         """Tell the worker something, if there is one."""
@@ -177,10 +196,19 @@ class WorkerLink:
         for section in self._sections.values():
             section.finish("", b"")
         self._sections.clear()
-        self.watch, self.special = Watch(), frozenset()
+        self.watch, self.special, self.plain = Watch(), frozenset(), set()
         holds, self.holds = self.holds, []
         for hold in holds:
             self.sections.release(hold)
+
+    def is_plain(self, name: bytes) -> bool:
+        """Whether a command of this name concerns nobody but Redis; remembers if it does."""
+        upper = name.upper()
+        if upper in WATCHED or upper in self.special or upper.startswith(b"RG."):
+            return False
+        if len(self.plain) < MANY_NAMES:
+            self.plain.add(name)
+        return True
 
     def frame(self, worker: _Worker, words: list[bytes]) -> None:
         """Act on a frame of the worker's."""
@@ -206,7 +234,7 @@ class WorkerLink:
                 del self._sections[words[1]]
         elif kind == b"WATCH":
             self.watch = Watch.from_json(words[1])
-            self.special = self.watch.names
+            self.special, self.plain = self.watch.names, set()
         elif kind == b"EVENTS":
             self.on_events()
         elif kind == b"READY":

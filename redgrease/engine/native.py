@@ -22,7 +22,7 @@ from .builder import GearsBuilder, PyFlatExecution
 from .connection import text_or_bytes
 from .context import Context, Shield, current, set_current
 from .errors import GearsError, GearsFlatError, GearsForceStopped
-from .keyspace import argument
+from .keyspace import SPECIAL, argument
 from .pending import GearsFuture, supplier
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ LEVELS = {
     "notice": logging.INFO,
     "warning": logging.WARNING,
 }
+MANY_NAMES = 1000
+"""How many spellings of names are remembered; a function may make them up."""
 _log = logging.getLogger("redgrease.engine.gears")
 
 
@@ -95,11 +97,29 @@ class Native:
         """Run a Redis command and return its reply."""
         if not args:
             return []
-        if not isinstance(args[0], str):
+        name = args[0]
+        if not isinstance(name, str):
             raise GearsError("the given command must be a string")
         words = [argument(word) for word in args]
+        keyspace = self._engine.keyspace
         with Shield():
+            plain = keyspace.plain
+            if name in plain:
+                return keyspace.plainly(words)
+            if len(plain) < MANY_NAMES and self._plain(words[0]):
+                plain.add(name)
             return self._executed(words)
+
+    def _plain(self, word: bytes) -> bool:
+        """Whether a command of this name is sent to Redis as it is, and that is all."""
+        name = word.decode("latin-1").upper()
+        engine = self._engine
+        return not (
+            name.startswith("RG.")
+            or name in SPECIAL
+            or engine.registrations.commands.hooks(name)
+            or engine.events.raises(name)
+        )
 
     def _executed(self, words: list[bytes]) -> Any:
         if words[0][:3].upper() == b"RG.":

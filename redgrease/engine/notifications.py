@@ -15,12 +15,13 @@ from typing import Any
 import hiredis
 
 from .connection import Address, Connection, Disconnected, ErrorReply
+from .eager import EagerSocket
 
 WANTED = "EAm"
 """Which notifications are needed: the channel of events, all classes, and misses."""
 CHANNELS = b"__keyevent@*__:*"
-QUIET_SECONDS = 0.004
-"""How long events wait for the command that caused them to be reported by the proxy."""
+QUIET_SECONDS = 0.003
+"""How long events wait, at least, for the command that caused them to be reported by the proxy."""
 _CHUNK = 1 << 16
 _log = logging.getLogger("redgrease.engine")
 
@@ -47,10 +48,16 @@ class Notifications:
         self.hurried = False
         """Whether events are reported at once, rather than after a moment."""
         self._socket: socket.socket | None = None
+        self._eager: EagerSocket | None = None
         self._reader = hiredis.Reader()
         self._reading = threading.Lock()
         self._pong = b""
         self._channel = b"__redgrease__:" + os.urandom(16).hex().encode()
+        self.channel = self._channel + b":proxy"
+        """The shard channel on which the proxy publishes its markers: numbers."""
+        self.marked = False
+        """Whether markers of the proxy arrive."""
+        self._passed = 0
         self._number = 0
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -88,16 +95,28 @@ class Notifications:
         # A connection of its own, which reads what nobody asked for.
         listening = Connection(self._address)
         plain = listening.detach()
-        subscriptions = ((b"SUBSCRIBE", self._channel), (b"PSUBSCRIBE", CHANNELS))
+        subscriptions = (
+            (b"SUBSCRIBE", self._channel),
+            (b"SSUBSCRIBE", self.channel),
+            (b"PSUBSCRIBE", CHANNELS),
+        )
         plain.sendall(b"".join(map(hiredis.pack_command, subscriptions)))
         reader = hiredis.Reader()
-        while (reply := reader.gets()) is False:
+        replies: list[Any] = []
+        while len(replies) < len(subscriptions):
+            reply = reader.gets()
+            if reply is not False:
+                replies.append(reply)
+                continue
             chunk = plain.recv(_CHUNK)
             if not chunk:
                 raise Disconnected("connection to Redis lost")
             reader.feed(chunk)
-        if isinstance(reply, hiredis.ReplyError):
-            _log.warning("events of keys are not available: %s", reply)
+        # Older ones have no such channels, and those of a cluster have not all of them.
+        self.marked = not isinstance(replies[1], hiredis.ReplyError)
+        if isinstance(replies[0], hiredis.ReplyError):
+            _log.warning("events of keys are not available: %s", replies[0])
+        self._eager = EagerSocket(plain)
         self._reader, self._socket = reader, plain
 
     @staticmethod
@@ -153,18 +172,30 @@ class Notifications:
 
     def _listen(self) -> None:
         """Read what nobody waits for in :meth:`settle`, which reads for itself."""
+        left = None  # the first event that nobody had taken the last time
         while (connection := self._socket) is not None:
-            _readable(connection, None)
+            _readable(connection, None if left is None else 0)
             if not self.hurried:
                 time.sleep(QUIET_SECONDS)
             with self._reading:
                 while _readable(connection, 0):
                     self._read(connection)
-            if self.queue:
+            first = self._first()
+            if first is not None and (first is left or self.hurried):
                 self._arrived()
+                left = None
+            else:
+                left = first
 
-    def _read(self, connection: socket.socket) -> None:
-        chunk = connection.recv(_CHUNK)
+    def _first(self) -> tuple[str, bytes] | None:
+        try:
+            return self.queue[0]
+        except IndexError:
+            return None
+
+    def _read(self, connection: socket.socket, chunk: bytes | None = None) -> None:
+        if chunk is None:
+            chunk = connection.recv(_CHUNK)
         if not chunk:
             raise ConnectionResetError
         self._reader.feed(chunk)
@@ -176,6 +207,8 @@ class Notifications:
             name = message[2].partition(b"__:")[2].decode("utf-8", "replace")
             if self.wanted(name, message[3]):
                 self.queue.append((name, message[3]))
+        elif message[0] == b"smessage":
+            self._passed = max(self._passed, int(message[2]))
         elif message[0] in (b"pong", b"message"):
             self._pong = message[-1]
 
@@ -196,7 +229,7 @@ class Notifications:
             mark = self._next()
             try:
                 connection.sendall(hiredis.pack_command((b"PING", mark)))
-                self._read_until(mark, connection, patience)
+                self._read_until(lambda: self._pong == mark, connection, patience)
             except (OSError, hiredis.ProtocolError):
                 self._hang_up()  # the other thread notices, and connects again
 
@@ -204,9 +237,15 @@ class Notifications:
         self._number += 1
         return b"%d" % self._number
 
-    def _read_until(self, mark: bytes, connection: socket.socket, patience: float) -> None:
-        while self._pong != mark and _readable(connection, patience):
-            self._read(connection)
+    def _read_until(
+        self, done: Callable[[], bool], connection: socket.socket, patience: float
+    ) -> None:
+        assert self._eager is not None
+        while not done():
+            chunk = self._eager.soon(_CHUNK)
+            if chunk is None and not _readable(connection, patience):
+                return
+            self._read(connection, chunk)
 
     def marker(self) -> tuple[bytes, bytes, bytes]:
         """A command to be sent behind another, whose events can be waited for then.
@@ -228,9 +267,28 @@ class Notifications:
             if connection is None:
                 return
             try:
-                self._read_until(marker[2], connection, patience)
+                self._read_until(lambda: self._pong == marker[2], connection, patience)
             except (OSError, hiredis.ProtocolError):
                 self._hang_up()
+
+    def settle_at(self, number: int, patience: float) -> bool:
+        """As :meth:`settle_by`, for a marker that the proxy has sent behind a client's command.
+
+        Args:
+            number: The marker's number; they only grow.
+            patience: How long to wait at most for a sign of Redis, in seconds.
+
+        Returns:
+            Whether the marker has come.
+        """
+        with self._reading:
+            connection = self._socket
+            if connection is not None:
+                try:
+                    self._read_until(lambda: self._passed >= number, connection, patience)
+                except (OSError, hiredis.ProtocolError):
+                    self._hang_up()
+            return self._passed >= number
 
 
 def _readable(connection: socket.socket, seconds: float | None) -> bool:

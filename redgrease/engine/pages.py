@@ -23,7 +23,6 @@ if #keys == 0 then
   local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
   cursor, keys = page[1], page[2]
 end
-if ARGV[4] == 'count' then return {cursor, #keys} end
 local values, others = {}, {}
 for first = 1, #keys, 1000 do
   local last = math.min(first + 999, #keys)
@@ -45,7 +44,7 @@ end
 return {cursor, keys, values, others}
 """
 """Answers cursor, keys, the strings' values (nil for others), and for the others index (from 0),
-type and value, flat; or cursor and number of keys."""
+type and value, flat."""
 
 CLUSTER_SCRIPT = READ_SCRIPT.replace(
     b"local part = redis.call('MGET', unpack(keys, first, last))\n",
@@ -120,7 +119,7 @@ class Pages:
 
     def records(self, pattern: str) -> Iterator[Record]:
         """The records of the keys that match a glob pattern."""
-        for keys, values, others in self._scan(pattern, "full"):
+        for keys, values, others in self._scan(pattern):
             if not others:
                 for key, value in zip(keys, values):
                     yield {"event": None, "key": key, "type": "string", "value": value}
@@ -141,11 +140,16 @@ class Pages:
 
     def counts(self, pattern: str) -> Iterator[int]:
         """The numbers of keys that match a glob pattern, page by page."""
-        for (number,) in self._scan(pattern, "count"):
-            yield number
+        for keys in self.key_pages(pattern):
+            yield len(keys)
 
     def keys(self, pattern: str, count: str = "1000") -> Iterator[Any]:
-        """The names of the keys that match a glob pattern.
+        """The names of the keys that match a glob pattern, see :meth:`key_pages`."""
+        for page in self.key_pages(pattern, count):
+            yield from page
+
+    def key_pages(self, pattern: str, count: str = "1000") -> Iterator[Sequence[Any]]:
+        """The names of the keys that match a glob pattern, page by page.
 
         Raises:
             GearsError: Redis does not accept the count.
@@ -160,7 +164,7 @@ class Pages:
                 cursor, keys = reply
                 if cursor != "0":
                     ahead.ask([b"SCAN", cursor.encode(), *words])
-                yield from keys
+                yield keys
                 if cursor == "0":
                     return
 
@@ -180,20 +184,20 @@ class Pages:
 
     # -- pages ----------------------------------------------------------------------------------
 
-    def _scan(self, pattern: str, mode: str) -> Iterator[Sequence[Any]]:
-        count = FIRST_COUNT if mode == "full" else MAX_COUNT
+    def _scan(self, pattern: str) -> Iterator[Sequence[Any]]:
+        count = FIRST_COUNT
         words = _bytes(pattern)
         with _Ahead(self._keyspace, self._clock) as ahead:
             cursor = "0"
-            ahead.ask(self._scripts.command([], [b"0", words, b"%d" % count, mode.encode()]))
+            ahead.ask(self._scripts.command([], [b"0", words, b"%d" % count]))
             while True:
                 reply = ahead.answer()
                 if type(reply) is ErrorReply:
                     if self._scripts.another_way(reply):
-                        again = [cursor.encode(), words, b"%d" % count, mode.encode()]
+                        again = [cursor.encode(), words, b"%d" % count]
                         ahead.ask(self._scripts.command([], again))
                         continue
-                    yield from self._scan_plainly(cursor, pattern, mode)
+                    yield from self._scan_plainly(cursor, pattern)
                     return
                 cursor = reply[0]
                 if ahead.size < SMALL_PAGE:
@@ -201,13 +205,13 @@ class Pages:
                 elif ahead.size > LARGE_PAGE:
                     count = max(count // 4, 10)
                 if cursor != "0":
-                    following = [cursor.encode(), words, b"%d" % count, mode.encode()]
+                    following = [cursor.encode(), words, b"%d" % count]
                     ahead.ask(self._scripts.command([], following))
                 yield reply[1:]
                 if cursor == "0":
                     return
 
-    def _scan_plainly(self, cursor: str, pattern: str, mode: str) -> Iterator[Sequence[Any]]:
+    def _scan_plainly(self, cursor: str, pattern: str) -> Iterator[Sequence[Any]]:
         """The same without scripts."""
         while True:
             started = perf_counter()
@@ -216,16 +220,11 @@ class Pages:
             if type(reply) is ErrorReply:
                 raise GearsError(str(reply))
             cursor, keys = reply
-            page: Sequence[Any]
-            if mode == "count":
-                page = (len(keys),)
-            else:
-                others: list[Any] = []
-                for index, (_, kind, value) in enumerate(self._plain(keys)):
-                    others += [index, kind, value]
-                page = (keys, keys, others)
+            others: list[Any] = []
+            for index, (_, kind, value) in enumerate(self._plain(keys)):
+                others += [index, kind, value]
             self._clock.read_seconds += perf_counter() - started
-            yield page
+            yield keys, keys, others
             if cursor == "0":
                 return
 
@@ -294,7 +293,7 @@ class Scripts:
 
     def run(self, keys: Sequence[bytes], words: Sequence[bytes]) -> Any:
         """Run the script; None if the server refuses it."""
-        arguments = list(words) or [b"", b"", b"", b"full"]
+        arguments = list(words) or [b"", b"", b""]
         while True:
             reply = self._keyspace.call(self.command(keys, arguments))
             if type(reply) is not ErrorReply:

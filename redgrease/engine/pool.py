@@ -33,16 +33,34 @@ class Pool:
         self._closed = False
         self._local = _Work()
 
-    def submit(self, job: Job, lane: Lane | None = None) -> None:
+    def submit(
+        self, job: Job, lane: Lane | None = None, take: Callable[[Job], bool] | None = None
+    ) -> None:
         """Run a job as soon as a thread is free.
 
         Args:
             job: The job.
             lane: The lane that is occupied by it, if any.
+            take: Has another thread, in place of one of the pool's, run what it is given if one
+                would be free; returns whether it will.
         """
         with self._condition:
+            free = not self._jobs and self._busy < self._size
+            if free and take is not None and take(lambda: self._work_elsewhere(job)):
+                self._busy += 1
+                return
             self._jobs.append((job, lane))
             self._wake()
+
+    def _work_elsewhere(self, job: Job) -> None:
+        self._local.working = True
+        try:
+            job()
+        finally:
+            self._local.working = False
+            with self._condition:
+                self._busy -= 1
+                self._wake()
 
     def _wake(self) -> None:
         if self._closed or not self._jobs or self._busy >= self._size:

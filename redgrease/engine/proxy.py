@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
+import sys
 from typing import Any
 
 from .client import Client
 from .link import WorkerLink
 from .sections import Sections
 from .upstream import Upstream
+
+# Begun at once, rather than with the loop's next turn, where Python can.
+_EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Proxy:
@@ -24,11 +29,19 @@ class Proxy:
         link_path: Where the worker finds the proxy.
         host: The address to listen on.
         port: The port; 0 for any that is free.
+        tls: With what TLS is spoken; None speaks none.
     """
 
-    def __init__(self, upstream: str, link_path: str, host: str, port: int) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        link_path: str,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.upstream = Upstream(upstream)
-        self.host, self.port = host, port
+        self.host, self.port, self.tls = host, port, tls
         self.sections = Sections(self._drained, self._granted, self._free)
         self.link = WorkerLink(link_path, self.sections, self.run_events)
         self.clients: set[Client] = set()
@@ -46,7 +59,9 @@ class Proxy:
         """
         await self.link.start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Client(self), self.host, self.port)
+        self._server = await loop.create_server(
+            lambda: Client(self), self.host, self.port, ssl=self.tls
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -59,7 +74,7 @@ class Proxy:
 
     def spawn(self, coroutine: Any) -> None:
         """Run a coroutine beside; asyncio itself would forget it."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), **_EAGER)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -83,6 +98,6 @@ class Proxy:
     async def _run_events(self) -> None:
         await self.sections.begin()
         try:
-            await self.link.sync(0, "", ())
+            await self.link.sync(0, "", ()).ended
         finally:
             self.sections.end()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, GeneratorType
 from typing import Any
@@ -160,16 +160,16 @@ def _open_keys_only(
     pattern, no_scan = reader.argument, reader.options["noScan"]
     if reader.options["patternGenerator"] is not None:
         pattern, no_scan = reader.options["patternGenerator"]()
-    keys: Iterable[Any]
+    found: Iterable[Sequence[Any]]
     if no_scan:
-        keys = [pattern] if _exists(keyspace, pattern) else []
+        found = [[pattern]] if _exists(keyspace, pattern) else []
     else:
-        keys = pages.keys(str(pattern), str(reader.options["count"]))
-    if counted:
-        for _ in keys:
-            yield 1
-    else:
-        yield from keys
+        found = pages.key_pages(str(pattern), str(reader.options["count"]))
+    for keys in found:
+        if counted:
+            yield len(keys)
+        else:
+            yield from keys
 
 
 def _exists(keyspace: Keyspace, key: Any) -> bool:

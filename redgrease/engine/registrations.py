@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .context import Context, entered
+from .crew import Pace
 from .errors import GearsError, error_text
 from .executions import Execution, Kept, Plan
 from .pool import Lane
@@ -83,7 +84,7 @@ class Command:
             self.overridden, self.reply = True, reply
 
 
-@dataclass(frozen=True)
+@dataclass
 class Event:
     """Something that happened to a key.
 
@@ -220,6 +221,7 @@ class Registration:
         self.active = False
         self.plan = Plan(session, Reader(request.reader), request.steps)
         self.kept = Kept(engine)
+        self.pace = Pace()
         self._waiting: dict[str, Execution] = {}
 
     @property
@@ -298,6 +300,7 @@ class Registration:
         def ended(execution: Execution) -> None:
             self._waiting.pop(execution.id, None)
             self.stats.ended(execution)
+            self.pace.note(execution.seconds)
             if not keep or not self.active:
                 self.engine.executions.drop(execution.id)
             else:

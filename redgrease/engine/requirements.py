@@ -21,6 +21,7 @@ from typing import Any
 
 from redgrease._version import __version__
 
+from .access import InstallPolicy
 from .packages import OWN, Site, make_wheels
 from .wheels import CURRENT_OS, VERSION, RequirementError, needed_by, normal, pack, unpack
 
@@ -179,6 +180,7 @@ class Requirements:
         self.path = os.path.join(place, "site")
         self.users: Callable[[str], int] = lambda name: 0
         """Tells how many sessions use a requirement."""
+        self.policy = InstallPolicy()
         self._wheels = os.path.join(place, "wheels")
         self._site = Site(self.path)
         self._lock = threading.Lock()
@@ -351,6 +353,9 @@ class Requirements:
             RequirementError: It cannot be read or installed.
         """
         parcel = unpack(chunks)
+        refused = self.policy.refused([parcel.name])
+        if refused is not None:
+            raise RequirementError(refused)
         with self._lock:
             os.makedirs(self._wheels, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="fetching-", dir=self._wheels) as place:

@@ -27,12 +27,14 @@ class Watch:
         triggers: Names of the triggers whose functions run while nothing else happens.
         hooks: Names of the commands that functions stand before, each with the positions of its
             keys (first, last, step) and the prefixes that concern them, or None for all keys.
+        channel: Where the worker waits for markers.
     """
 
     exclusive: frozenset[bytes] = frozenset()
     linked: frozenset[bytes] = frozenset()
     triggers: frozenset[bytes] = frozenset()
     hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
+    channel: bytes = b""
 
     @classmethod
     def from_json(cls, text: bytes) -> Watch:
@@ -46,7 +48,7 @@ class Watch:
             frozenset(name.encode("utf-8", "surrogateescape") for name in found[kind])
             for kind in ("exclusive", "linked", "triggers")
         )
-        return cls(exclusive, linked, triggers, hooks)
+        return cls(exclusive, linked, triggers, hooks, found["channel"].encode())
 
     @property
     def names(self) -> frozenset[bytes]:

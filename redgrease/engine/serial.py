@@ -61,6 +61,8 @@ class Serial:
     def hand_over(self, first: Job, before: Callable[[int], None] | None = None) -> None:
         """Let a new thread go on, from within a job; the present thread ends with that job.
 
+        In a job that runs in a thread of somebody else's, the new one only does what comes first.
+
         Args:
             first: What the new thread does first.
             before: Called with the new thread's identifier, before it begins.
@@ -71,7 +73,11 @@ class Serial:
             ready.wait()
             first()
 
-        thread = self._start(begin)
+        if self._thread is threading.current_thread():
+            thread = self._start(begin)
+        else:
+            thread = threading.Thread(target=begin, name=self._name, daemon=True)
+            thread.start()
         if before is not None:
             assert thread.ident is not None
             before(thread.ident)

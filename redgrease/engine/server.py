@@ -10,8 +10,9 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from .access import InstallPolicy, check_open, tls_context
 from .supervisor import ServerOptions
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 class ServerStartError(RuntimeError):
     """The server has ended instead of starting."""
+
+
+def _path(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
 
 
 class GearsServer:
@@ -42,9 +47,14 @@ class GearsServer:
         redis_server: Where the program redis-server is.
         redis_args: More of its command line.
         password: What clients must give with AUTH, if the server starts its own Redis.
+        unprotected: Whether to listen on an address that others can reach without a password.
+        tls_cert: File with the certificate with which clients are spoken to (PEM).
+        tls_key: File with its private key; by default that of the certificate.
+        tls_ca: File with the authorities for clients' certificates, which clients must show then.
+        requirements: What functions may have installed: ``"on"``, ``"off"`` or ``"allow:FILE"``.
 
     Raises:
-        ValueError: ``worker`` is neither of the two.
+        ValueError: ``worker`` is neither of the two, or a setting of access is wrong.
     """
 
     def __init__(
@@ -59,17 +69,31 @@ class GearsServer:
         redis_server: str | os.PathLike[str] | None = None,
         redis_args: Sequence[str] = (),
         password: str | None = None,
+        unprotected: bool = False,
+        tls_cert: str | os.PathLike[str] | None = None,
+        tls_key: str | os.PathLike[str] | None = None,
+        tls_ca: str | os.PathLike[str] | None = None,
+        requirements: str = "on",
     ) -> None:
+        protected = bool(password or unprotected or "@" in urlsplit(redis or "").netloc)
+        check_open(host, protected)
+        tls_context(*(_path(each) for each in (tls_cert, tls_key, tls_ca)))
+        InstallPolicy.parse(requirements)
         if worker not in ("process", "thread"):
             raise ValueError(f"worker is 'process' or 'thread', not {worker!r}")
         self._options = ServerOptions(
             host=host,
             port=port,
             redis=redis,
-            redis_server=os.fspath(redis_server) if redis_server is not None else None,
+            redis_server=_path(redis_server),
             redis_args=list(redis_args),
-            dir=os.fspath(dir) if dir is not None else None,
+            dir=_path(dir),
             password=password,
+            unprotected=unprotected,
+            tls_cert=_path(tls_cert),
+            tls_key=_path(tls_key),
+            tls_ca=_path(tls_ca),
+            requirements=requirements,
             config=dict(config or {}),
             worker="external" if worker == "thread" else "process",
         )
@@ -117,7 +141,10 @@ class GearsServer:
     def _start_thread(self, link: str) -> None:
         from .worker import WorkerOptions, run_worker
 
-        options = WorkerOptions(link, self.redis_url, self._options.dir, self._options.config)
+        given = self._options
+        options = WorkerOptions(
+            link, self.redis_url, given.dir, given.config, requirements=given.requirements
+        )
         self._thread = threading.Thread(
             target=run_worker, args=(options,), name="redgrease-worker", daemon=True
         )
@@ -163,7 +190,8 @@ class GearsServer:
         """The server's address."""
         password = self._options.password
         login = f":{quote(password, safe='')}@" if password else ""
-        return f"redis://{login}{self.host}:{self.port}"
+        scheme = "redis" if self._options.tls_cert is None else "rediss"
+        return f"{scheme}://{login}{self.host}:{self.port}"
 
     def client(self, **kwargs: Any) -> RedisGears:
         """A client of the server.
@@ -173,5 +201,9 @@ class GearsServer:
         """
         from redgrease.client import RedisGears
 
-        client: RedisGears = RedisGears.from_url(self.url, **kwargs)
-        return client
+        options: dict[str, Any] = {"host": self.host, "port": self.port}
+        if self._options.password:
+            options["password"] = self._options.password
+        if self._options.tls_cert is not None:
+            options["ssl"] = True
+        return RedisGears(**dict(options, **kwargs))

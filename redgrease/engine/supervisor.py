@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from .access import InstallPolicy, check_open, tls_context
 from .connection import Address, Connection, Disconnected, ErrorReply
+from .garbage import settle_memory
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -41,6 +43,11 @@ class ServerOptions:
         password: What clients must give with AUTH, for a Redis of our own.
         config: The Gears configuration at the start.
         worker: ``"process"``, or ``"external"`` for one that connects by itself.
+        unprotected: Whether to listen on any address without a password.
+        tls_cert: File with the certificate with which clients are spoken to; None speaks no TLS.
+        tls_key: File with its private key; by default that of the certificate.
+        tls_ca: File with the authorities for clients' certificates, which clients must show then.
+        requirements: What functions may have installed: ``on``, ``off`` or ``allow:FILE``.
         log_level: The level of the log.
     """
 
@@ -53,6 +60,11 @@ class ServerOptions:
     password: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     worker: str = "process"
+    unprotected: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_ca: str | None = None
+    requirements: str = "on"
     log_level: str = "info"
 
     def to_json(self) -> str:
@@ -96,10 +108,15 @@ class Supervisor:
         """Start everything; returns when commands are answered.
 
         Raises:
+            AccessError: Anybody could run code, or a setting of access is wrong.
             OSError: The address cannot be listened on.
             RuntimeError: There is no Redis, or it does not start.
         """
         options = self.options
+        protected = bool(options.password or options.unprotected)
+        check_open(options.host, protected or "@" in urlsplit(options.redis or "").netloc)
+        tls = tls_context(options.tls_cert, options.tls_key, options.tls_ca)
+        InstallPolicy.parse(options.requirements)
         for folder in (options.dir,):
             if folder:
                 Path(folder).mkdir(parents=True, exist_ok=True)
@@ -113,7 +130,7 @@ class Supervisor:
             self._redis_keeper = asyncio.get_running_loop().create_task(self._keep_redis())
         else:
             await asyncio.get_running_loop().run_in_executor(None, self._look_for_redis)
-        self.proxy = Proxy(self.redis_url, self.link_path, options.host, options.port)
+        self.proxy = Proxy(self.redis_url, self.link_path, options.host, options.port, tls)
         await self.proxy.start()
         if options.worker == "process":
             self._keeper = asyncio.get_running_loop().create_task(self._keep_worker())
@@ -191,6 +208,7 @@ class Supervisor:
     def _worker_command(self) -> list[str]:
         command = [sys.executable, "-m", "redgrease.engine.worker"]
         command += ["--link", self.link_path, "--dir", self.options.dir or self.runtime]
+        command += ["--requirements", self.options.requirements]
         return [*command, "--config", json.dumps(self.options.config)]
 
     @property
@@ -268,4 +286,5 @@ def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | 
         runner = uvloop.run
     except ImportError:
         pass
+    settle_memory()
     return int(runner(serve(options, started)))

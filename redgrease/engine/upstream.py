@@ -59,7 +59,7 @@ class Redis(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._marked is None:
-            self.client.transport.write(data)
+            self.client.reply(data)
             return
         start = max(0, len(self._kept) - LONGEST_LINE)
         self._kept += data
@@ -67,7 +67,7 @@ class Redis(asyncio.Protocol):
         end = self._kept.find(b"\r\n", found) if found >= 0 else -1
         if end < 0:
             if not self._collect and len(self._kept) > 2 * KEEP:
-                self.client.transport.write(bytes(self._kept[:-KEEP]))
+                self.client.reply(bytes(self._kept[:-KEEP]))
                 del self._kept[:-KEEP]
             return
         line = self._kept.rfind(b"\r\n", 0, found)  # the end of the line before the marker's
@@ -97,6 +97,8 @@ class Redis(asyncio.Protocol):
             ConnectionError: Redis has hung up.
         """
         async with self._turn:
+            if self.transport.is_closing():
+                raise ConnectionResetError("the connection to Redis is closed")
             token = b"rg.~" + os.urandom(16).hex().encode()
             self._marks = [token, *(REFUSED_HELLO if hello else ())]
             self._marked = asyncio.get_running_loop().create_future()
@@ -116,9 +118,28 @@ class Redis(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._kept:  # the last words of Redis, such as a protocol error
-            self.client.transport.write(bytes(self._kept))
+            self.client.reply(bytes(self._kept))
             self._kept.clear()
         if self._marked is not None and not self._marked.done():
             self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
             self._marked.exception()
         self.client.close()
+
+
+def without_last_line(replies: bytes, marks: bytes = b"") -> tuple[bytes, bytes]:
+    """Take a reply that is a line off the end of others.
+
+    Args:
+        replies: The replies.
+        marks: What the line may begin with, if a push message may have come behind it.
+
+    Returns:
+        The others, and the line.
+    """
+    end = len(replies)
+    start = replies.rfind(b"\r\n", 0, max(end - 2, 0)) + 2 if b"\r\n" in replies[:-2] else 0
+    if marks and replies[start : start + 1] not in marks:
+        found = max(replies.rfind(b"\r\n%c" % mark, 0, start) for mark in marks)
+        if found >= 0:
+            start, end = found + 2, replies.find(b"\r\n", found + 2) + 2
+    return replies[:start] + replies[end:], replies[start:end]

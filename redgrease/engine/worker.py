@@ -15,15 +15,19 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import hiredis
 
+from .access import InstallPolicy
 from .context import check
 from .core import Engine
+from .crew import Crew
+from .eager import EagerSocket
 from .errors import GearsError
+from .garbage import settle_memory
 
 _log = logging.getLogger("redgrease.engine")
 _CHUNK = 1 << 16
@@ -40,6 +44,7 @@ class WorkerOptions:
         config: The configuration at the start.
         version: The version of the module that is emulated.
         own_process: Whether the process is the worker's own.
+        requirements: What may be installed: ``on``, ``off`` or ``allow:FILE``.
     """
 
     link: str
@@ -48,6 +53,7 @@ class WorkerOptions:
     config: dict[str, Any] = field(default_factory=dict)
     version: str = "10213"
     own_process: bool = False
+    requirements: str = "on"
 
 
 class Link:
@@ -114,23 +120,36 @@ class Link:
         it back until this is called again."""
         self.send("DONE", ident, how, data)
 
-    def serve(self, engine: Engine) -> None:
-        """Read frames and act on them until the proxy closes the link."""
-        reader = hiredis.Reader()
-        try:
-            while True:
-                frame = reader.gets()
-                if frame is not False:
-                    self._act(engine, frame)
-                    continue
-                chunk = self._socket.recv(_CHUNK)
-                if not chunk:
-                    return
-                reader.feed(chunk)
-        except (OSError, hiredis.ProtocolError):
-            return
-        finally:
+    def serve(self, engine: Engine, ended: Callable[[], None]) -> None:
+        """Begin to read frames and to act on them.
+
+        Args:
+            engine: What acts.
+            ended: Called when the proxy has closed the link.
+        """
+        reader, eager = hiredis.Reader(), EagerSocket(self._socket)
+
+        def read(on: Callable[[], bool]) -> bool:
+            try:
+                while on():
+                    frame = reader.gets()
+                    if frame is not False:
+                        self._act(engine, frame)
+                        continue
+                    chunk = eager.receive(_CHUNK)
+                    if not chunk:
+                        return False
+                    reader.feed(chunk)
+            except (OSError, hiredis.ProtocolError):
+                return False
+            return True
+
+        def closed() -> None:
             self.closed.set()
+            ended()
+
+        engine.crew = Crew(read, closed, "redgrease-link")
+        engine.crew.start()
 
     def _act(self, engine: Engine, frame: list[bytes]) -> None:
         kind = frame[0]
@@ -150,7 +169,7 @@ class Link:
                 text = f"-ERR the Gears worker failed: {type(error).__name__}\r\n"
                 self.send("REPLY", ident, text)
         elif kind == b"SYNC":
-            engine.sync(frame[1].decode(), frame[2], frame[3].decode(), frame[4:])
+            engine.sync(frame[1].decode(), frame[3].decode(), int(frame[4]), frame[5:])
         elif kind == b"HOOK":
             ident, flags, words = frame[1], frame[3], frame[4:]
             engine.dispatcher.hook(
@@ -198,20 +217,20 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
         own_process,
         _give_up,
     )
+    engine.requirements.policy = InstallPolicy.parse(getattr(options, "requirements", "on"))
     engine.install()
 
-    def serve() -> None:
-        try:
-            link.serve(engine)
-        finally:
-            engine.scripts.close()
-            if own_process:
-                # The proxy is gone: whatever a script still does, nobody waits for it.
-                _exit(0)
+    def ended() -> None:
+        engine.scripts.close()
+        if own_process:
+            # The proxy is gone: whatever a script still does, nobody waits for it.
+            _exit(0)
 
     try:
-        threading.Thread(target=serve, name="redgrease-link", daemon=True).start()
+        link.serve(engine, ended)
         engine.start()
+        if own_process:
+            settle_memory()
         link.send("READY")
         engine.scripts.serve()
     finally:
@@ -253,6 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--redis", default=url, required=url is None, help="URL of Redis")
     parser.add_argument("--dir", help="folder of the server")
     parser.add_argument("--config", type=json.loads, default={}, help="configuration, as JSON")
+    parser.add_argument("--requirements", default="on", help="on, off or allow:FILE")
     parser.add_argument("--version", default="10213", help="module version to emulate")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us

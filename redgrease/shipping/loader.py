@@ -333,7 +333,7 @@ class Unpickler(pickle.Unpickler):
         """Find what the pickle refers to by name; the names of clients are not looked up here."""
         if module.partition(".")[0] == "cloudpickle" and name in HELPERS:
             return HELPERS[name]
-        if module == "redgrease.shipping.loader":
+        if module in ("redgrease.shipping.loader", "redgrease.shipping.trees"):
             owner, _, method = name.rpartition(".")
             return getattr(self, method) if owner else globals()[name]
         try:

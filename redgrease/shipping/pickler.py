@@ -20,9 +20,12 @@ from cloudpickle import cloudpickle as core
 from cloudpickle import cloudpickle_fast as fast
 
 from redgrease import runtime
+from redgrease.exceptions import NotShippableError
 from redgrease.func import ClosedCommand, Command
-from redgrease.shipping import loader
+from redgrease.shipping import loader, trees
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules
+from redgrease.shipping.source import source_of
+from redgrease.shipping.standard import lacks, public_home
 
 __all__ = ["Pickled", "dumps"]
 
@@ -103,6 +106,16 @@ class _Namespace:
         return loader.Unpickler.namespace, (self.name,)
 
 
+class _Code:
+    """Stands for a code object, which travels as source."""
+
+    def __init__(self, source: Tuple[Any, ...]) -> None:
+        self.source = source
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return trees.compile_tree, tuple(self.source)
+
+
 class _Word:
     """Stands for a word of ``redgrease.runtime`` whose value a server knows better."""
 
@@ -173,17 +186,27 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         file: Where to write.
         modules: Which modules travel.
         uses: What is used of them; is added to.
+        version: The version of Python that reads it, if it is another one, to which code travels
+            as source.
     """
 
-    def __init__(self, file: io.BytesIO, modules: Modules, uses: Uses) -> None:
+    def __init__(
+        self,
+        file: io.BytesIO,
+        modules: Modules,
+        uses: Uses,
+        version: Optional[Tuple[int, ...]] = None,
+    ) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self.modules = modules
         self.uses = uses
+        self.version = version
         self.needs_redgrease = False
         self.functions: List[types.FunctionType] = []
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
         self._namespaces: Dict[str, _Namespace] = {}
+        self._codes: Dict[int, _Code] = {}
 
     # -- the two ways in which cloudpickle asks how to pickle something
 
@@ -218,6 +241,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._cached(obj)
         if kind is typing.TypeVar:
             return self._typevar(obj)
+        if self.version is not None and kind in _NEWER:
+            since, reduce = _NEWER[kind]
+            if self.version < since:
+                return reduce(obj)
         if kind in _OTHERS:
             return _OTHERS[kind](obj)
         if issubclass(kind, (Command, ClosedCommand)):
@@ -235,8 +262,9 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _function(self, function: types.FunctionType) -> Any:
         home = function.__module__
+        self._check_home(home)
         if _is_redgrease(home):
-            if home == loader.__name__:
+            if home in (loader.__name__, trees.__name__):
                 return NotImplemented
             reduced = self._word(function)
             if reduced is not NotImplemented:
@@ -248,8 +276,23 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._dynamic_function_reduce(function)
         return NotImplemented
 
+    def _check_home(self, module: Any) -> None:
+        """Refuse what the standard library of the server cannot have."""
+        if self.version is not None and isinstance(module, str):
+            reason = lacks(self.version, public_home(module))
+            if reason is not None:
+                raise NotShippableError(
+                    f"the function refers to what is not there on Python {self.version[0]}."
+                    f"{self.version[1]}: {reason}"
+                )
+
     def _class(self, kind: type) -> Any:
         home = kind.__module__
+        self._check_home(home)
+        if self.version is not None and public_home(home) != home:
+            found = getattr(sys.modules.get(public_home(home)), kind.__name__, None)
+            if found is kind:
+                return getattr, (sys.modules[public_home(home)], kind.__name__)
         if _is_redgrease(home):
             reduced = self._word(kind)
             if reduced is not NotImplemented:
@@ -272,10 +315,15 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             bases = arguments[2]
             bases = kind.__bases__ if typing.NamedTuple in bases else bases
             arguments = (*arguments[:2], bases, words, *arguments[4:])
+        if self.version is not None:
+            from redgrease.shipping.foreign import fitted
+
+            return fitted(kind, (make, arguments, *rest), self.version)
         return (make, arguments, *rest)
 
     def _module(self, module: types.ModuleType) -> Any:
         name = module.__name__
+        self._check_home(name)
         if _is_redgrease(name):
             self.travelling = True
             used = self.uses.redgrease.get(name)
@@ -322,7 +370,17 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         namespace = self._namespace(func)
         if namespace is not None:
             arguments = (arguments[0], namespace, *arguments[2:])
+        if self.version is not None:
+            arguments = (self._source(func, self.version), *arguments[1:])
+            slots.pop("__type_params__", None)
         return (make, arguments, (attributes, slots), *rest)
+
+    def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
+        """What stands for a function's code."""
+        key = id(function.__code__)
+        if key not in self._codes:
+            self._codes[key] = _Code(source_of(function, version))
+        return self._codes[key]
 
     def _note(self, function: types.FunctionType, names: Dict[str, Any]) -> None:
         code = function.__code__
@@ -361,6 +419,13 @@ if sys.version_info >= (3, 7):
 
     _OTHERS[dataclasses._FIELD_BASE] = lambda mark: (loader.field_type, (mark.name,))  # type: ignore[attr-defined]
 
+# Kinds of types that came with a version, and how they are written for earlier ones.
+_NEWER: Dict[type, Tuple[Tuple[int, ...], Callable[[Any], Tuple[Any, ...]]]] = {}
+if sys.version_info >= (3, 9):
+    _NEWER[types.GenericAlias] = (3, 9), lambda alias: (trees.same, (alias.__origin__,))
+if sys.version_info >= (3, 10):
+    _NEWER[types.UnionType] = (3, 10), lambda kinds: (trees.union, kinds.__args__)
+
 _HARMLESS = frozenset(
     [
         *(type(None), bool, int, float, complex, str, bytes, type(...), range),
@@ -370,18 +435,22 @@ _HARMLESS = frozenset(
         type(str.join),
         type(int.__add__),
         type((lambda cell: lambda: cell)(0).__closure__[0]),  # type: ignore[index] # a cell
+        _Code,
         _Namespace,
         _Word,
     ]
 )
 
 
-def dumps(value: Any, requirements: Iterable[Any] = ()) -> Pickled:
+def dumps(
+    value: Any, requirements: Iterable[Any] = (), version: Optional[Tuple[int, ...]] = None
+) -> Pickled:
     """Pickle a value together with the functions in it.
 
     Args:
         value: The value.
         requirements: The packages that the server is asked to install.
+        version: The version of Python that reads it, such as ``(3, 7)``; None is this one.
 
     Returns:
         The pickle.
@@ -391,10 +460,13 @@ def dumps(value: Any, requirements: Iterable[Any] = ()) -> Pickled:
     """
     modules = Modules(requirements)
     uses = Uses()
+    if version is not None:
+        version = tuple(version[:2])
+        version = None if version == sys.version_info[:2] else version
     while True:
         before = uses.size()
         with io.BytesIO() as file:
-            pickler = Pickler(file, modules, uses)
+            pickler = Pickler(file, modules, uses, version)
             pickler.dump(value)
             # What is used of a module is known when all functions have been looked at; if
             # something was found that had not been known from the start, once more.

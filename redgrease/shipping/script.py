@@ -6,6 +6,7 @@ import hashlib
 import pkgutil
 import sys
 import zlib
+from typing import Optional, Tuple
 
 __all__ = ["assemble"]
 
@@ -31,23 +32,26 @@ _redgrease_start(globals())
 """
 
 MISMATCH = (
-    "this function was made by Python {0}.{1}, but this server runs Python %d.%d; a function can "
-    "only run on the version that made it"
+    "this function was made for Python {0}.{1}, but this server runs Python %d.%d; a function can "
+    "only run on the version that it was made for"
 )
 
 
 @functools.lru_cache(maxsize=None)
-def loader_text() -> str:
-    """The text of :mod:`.loader`."""
-    source = pkgutil.get_data("redgrease.shipping", "loader.py")
-    assert source is not None
-    return source.decode("utf-8")
+def loader_text(with_trees: bool = False) -> str:
+    """The text of :mod:`.loader`, and of :mod:`.trees` where code travels as source."""
+    texts = []
+    for name in ["loader.py", "trees.py"] if with_trees else ["loader.py"]:
+        source = pkgutil.get_data("redgrease.shipping", name)
+        assert source is not None
+        texts.append(source.decode("utf-8"))
+    return "\n".join(texts)
 
 
 @functools.lru_cache(maxsize=None)
-def loader_key() -> str:
+def loader_key(with_trees: bool = False) -> str:
     """Tells one text of the loader from another."""
-    return hashlib.sha256(loader_text().encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256(loader_text(with_trees).encode("utf-8")).hexdigest()[:16]
 
 
 def _one_line(text: str) -> str:
@@ -56,24 +60,27 @@ def _one_line(text: str) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def assemble(plan: bytes, title: str) -> str:
+def assemble(plan: bytes, title: str, version: Optional[Tuple[int, ...]] = None) -> str:
     """Make the script.
 
     Args:
         plan: The pickled steps.
         title: What the script is, for people who see it in a log of the server's.
+        version: The server's version of Python; None is the one that runs here.
 
     Returns:
         The script.
     """
     packed = plan if len(plan) < LARGE else zlib.compress(plan)
     expression = f"base64.b64decode({base64.b64encode(packed).decode('ascii')!r})"
-    version = tuple(sys.version_info[:2])
+    ours = tuple(sys.version_info[:2])
+    version = ours if version is None else tuple(version[:2])
+    with_trees = version != ours
     return TEMPLATE.format(
         title=_one_line(title),
         version=version,
         mismatch=repr(MISMATCH.format(*version)),
-        key=repr(loader_key()),
-        loader=repr(loader_text()),
+        key=repr(loader_key(with_trees)),
+        loader=repr(loader_text(with_trees)),
         plan=expression if packed is plan else f"zlib.decompress({expression})",
     )

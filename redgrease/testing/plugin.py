@@ -4,7 +4,7 @@ Fixtures:
 
 * ``gears_server``: one embedded server for all tests of a process.
 * ``gears``: a client of a server without keys, registrations and executions, for each test.
-* ``gears_log``: what the server logs during the test, a :class:`redgrease.testing.ServerLog`.
+* ``gears_log``: what the server logs during the test, a :class:`redgrease.testing.logs.ServerLog`.
 
 Options: ``--gears-url`` and ``--gears-wipe`` (test against a server that runs already),
 ``--gears-worker`` (``thread`` runs functions in the process of the tests).

@@ -13,7 +13,7 @@ pytest.importorskip("hiredis")
 from click.testing import CliRunner  # noqa: E402
 
 from redgrease.cli.commands import redgrease  # noqa: E402
-from redgrease.cli.serve import is_loopback  # noqa: E402
+from redgrease.engine.access import is_loopback  # noqa: E402
 
 
 def run(*words, **environment):

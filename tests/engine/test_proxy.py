@@ -94,6 +94,33 @@ def test_replies_keep_the_order_of_requests(gears_server, mix, size):
         connection.close()
 
 
+@pytest.mark.parametrize("size", [1 << 20, 5000, 777])
+def test_values_that_look_like_requests(wire, size):
+    """Requests are looked at many at once; what is in them must not mislead."""
+    values = [
+        b"a\r\n*1\r\n$1\r\nX\r\n" * 3,
+        b"*3\r\n",
+        b"\r\n*2\r\n",
+        b"plain",
+        b"*1\r\n$1\r\nX\r\n",
+    ]
+    requests, expected = [], []
+    for number in range(500):
+        value = values[number % len(values)]
+        requests += [command([b"SET", b"k", value]), command([b"GET", b"k"])]
+        expected += [b"+OK\r\n", b"$%d\r\n%b\r\n" % (len(value), value)]
+        if number % 100 == 99:
+            requests.append(command([b"RG.CONFIGGET", b"MaxExecutions"]))
+            expected.append(b"*1\r\n:1000\r\n")
+    data = b"".join(requests)
+    sending = threading.Thread(
+        target=lambda: wire.send(*(data[at : at + size] for at in range(0, len(data), size)))
+    )
+    sending.start()
+    assert [wire.reply() for _ in expected] == expected
+    sending.join()
+
+
 def test_module_list_names_gears(plain, wire):
     assert {"name": b"rg", "ver": 10213}.items() <= {
         (key.decode() if isinstance(key, bytes) else key): value

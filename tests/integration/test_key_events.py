@@ -52,6 +52,62 @@ class TestSync:
             answer for number in range(50) for answer in (True, str(number + 1))
         ]
 
+    def test_who_may_not_publish_gets_the_same(self, client, gears_server):
+        """The proxy publishes markers on the client's own connection, where that is allowed."""
+        run(client, LOG + ".register('k*', mode='sync')")
+        client.execute_command("ACL", "SETUSER", "shy", "on", ">pw", "~*", "+@all", "resetchannels")
+        try:
+            with redis.Redis(port=gears_server.port, username="shy", password="pw") as shy:
+                for number in range(20):
+                    assert shy.set("k", number) is True
+                    assert client.lindex("log", -1) == f"set k {number}"
+                    assert shy.get("k") == b"%d" % number
+        finally:
+            client.execute_command("ACL", "DELUSER", "shy")
+
+    def test_a_right_to_publish_that_is_withdrawn_changes_nothing(self, client, gears_server):
+        run(client, LOG + ".register('k*', mode='sync')")
+        rights = ["ACL", "SETUSER", "shy", "on", ">pw", "~*", "+@all"]
+        client.execute_command(*rights, "allchannels")
+        try:
+            with redis.Redis(port=gears_server.port, username="shy", password="pw") as shy:
+                for number in range(6):
+                    if number == 3:
+                        client.execute_command(*rights, "resetchannels")
+                    assert shy.set("k", number) is True
+                    assert client.lindex("log", -1) == f"set k {number}"
+                    assert shy.get("k") == b"%d" % number
+        finally:
+            client.execute_command("ACL", "DELUSER", "shy")
+
+    @pytest.mark.parametrize("protocol", [2, 3])
+    def test_markers_are_not_seen(self, client, gears_server, protocol):
+        """Neither among replies, beside push messages, nor by those who subscribe to all."""
+        run(client, "GB().foreach(lambda r: r).register('k*', mode='sync', readValue=False)")
+        listener = client.pubsub(ignore_subscribe_messages=True)
+        listener.psubscribe("*")
+        listener.get_message(timeout=TIMEOUT)
+        connection = redis.Connection(port=gears_server.port, protocol=protocol)
+        connection.connect()
+        if protocol == 3:
+            connection.send_command("CLIENT", "TRACKING", "ON", "BCAST")
+            assert connection.read_response() == b"OK"
+        for number in range(100):
+            connection.send_command("SET", "k", number)
+            connection.send_command("INCR", "k")
+            connection.send_command("GET", "k")
+            got = [connection.read_response() for _ in range(3)]
+            assert got == [b"OK", number + 1, b"%d" % (number + 1)]
+        connection.disconnect()
+        client.publish("end", "of it")
+        channels = set()
+        while "end" not in channels:
+            message = listener.get_message(timeout=TIMEOUT)
+            if message is not None:
+                channels.add(message["channel"])
+        listener.close()
+        assert not {name for name in channels if not name.startswith("__key") and name != "end"}
+
     def test_no_other_client_comes_between(self, client, gears_server):
         """Functions read and write what many clients cause: nothing may be lost."""
         run(

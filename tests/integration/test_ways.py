@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import os
 import socket
 import ssl
@@ -183,7 +184,8 @@ def sentinel(gears_server, tmp_path):
 
 def test_sentinel(r, clients, sentinel):
     def make(kind, package):
-        watcher = package.sentinel.Sentinel([("127.0.0.1", sentinel)])
+        home = importlib.import_module(package.__name__ + ".sentinel")
+        watcher = home.Sentinel([("127.0.0.1", sentinel)])
         return watcher.master_for("gears", redis_class=kind)
 
     clients(make)

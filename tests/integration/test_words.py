@@ -103,6 +103,7 @@ def test_commands_and_replies(r):
     redgrease.KeysReader().foreach(override).register(
         "seen:*", commands=["lpush"], eventTypes=["lpush"], mode="sync", on=r
     )
+    r.response_callbacks.pop("LPUSH", None)  # redis-py 3 makes True or False of the reply
     assert r.execute_command("LPUSH", "seen:1", "x") == b"LPUSH-seen:1-x"
 
 

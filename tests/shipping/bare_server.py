@@ -55,7 +55,7 @@ class GearsBuilder:
     def _map(self, function, records):
         for record in records:
             value = function(record)
-            yield asyncio.run(value) if inspect.iscoroutine(value) else value
+            yield finished(value) if inspect.iscoroutine(value) else value
 
     def _filter(self, function, records):
         return filter(function, records)
@@ -70,6 +70,14 @@ class GearsBuilder:
         for record in records:
             value = function(value, record)
         yield value
+
+
+def finished(coroutine):
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
 
 
 OUTPUT = {}

@@ -547,3 +547,7 @@ def counted():
 
 
 counted.step = 12
+
+
+# The version that a shape needs, beyond 3.6.
+NEEDS = {"dataclass_instances": (3, 7)}

@@ -277,7 +277,7 @@ def test_another_python_is_refused_before_anything_is_unpickled(bare):
     script = gearialization.serialize_gear_function(redgrease.KeysReader())
     version = str(tuple(sys.version_info[:2]))
     error = bare.script(script.replace("!= " + version, "!= (3, 5)", 1))["error"]
-    assert "this function was made by Python {}.{}".format(*sys.version_info) in error
+    assert "this function was made for Python {}.{}".format(*sys.version_info) in error
     assert "redgrease loader" not in error
 
 

@@ -1,0 +1,270 @@
+"""Fits syntax trees to older versions of Python, and tells what they cannot have."""
+
+import ast
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from redgrease.shipping.standard import lacks
+from redgrease.shipping.trees import Tree
+
+__all__ = ["Unknown", "lowered", "to_tree", "unknown"]
+
+Version = Tuple[int, ...]
+
+
+class Unknown(NamedTuple):
+    """Something that a version of Python does not know.
+
+    Attributes:
+        line: The line where it stands.
+        reason: What it is, and since when it is there.
+    """
+
+    line: int
+    reason: str
+
+
+# Nodes that came with a version.
+_NODES: Dict[str, Tuple[Version, str]] = {
+    "NamedExpr": ((3, 8), "an assignment expression (:=)"),
+    "Match": ((3, 10), "a match statement"),
+    "TryStar": ((3, 11), "except*"),
+    "TypeAlias": ((3, 12), "a type statement"),
+}
+_LOOPS = ("For", "AsyncFor", "While")
+_SCOPES = ("FunctionDef", "AsyncFunctionDef", "Lambda", "ClassDef")
+_COMPREHENSIONS = ("ListComp", "SetComp", "DictComp")
+
+
+def unknown(node: Any, version: Version) -> Optional[Unknown]:
+    """Find what a version of Python does not know.
+
+    Args:
+        node: The definition of a function, or a lambda expression.
+        version: The version, such as ``(3, 7)``.
+
+    Returns:
+        The first that is found; None if there is nothing.
+    """
+    return next(_Checker(tuple(version[:2])).visit(node, node), None)
+
+
+class _Checker:
+    def __init__(self, version: Version) -> None:
+        self._version = version
+
+    def _since(self, since: Version, node: Any, what: str) -> Iterator[Unknown]:
+        if self._version < since:
+            came = ".".join(map(str, since))
+            yield Unknown(node.lineno, f"{what} came with Python {came}")
+
+    def visit(
+        self, node: Any, root: Any, final: bool = False, tried: bool = False
+    ) -> Iterator[Unknown]:
+        """Look at a node and all within.
+
+        Args:
+            node: The node.
+            root: The function itself, whose own decorators, annotations and type parameters do
+                not travel.
+            final: Whether a ``continue`` here would leave a ``finally``.
+            tried: Whether this is what a ``try`` is about, so that an import may fail.
+        """
+        kind = type(node).__name__
+        if kind in _NODES:
+            since, what = _NODES[kind]
+            yield from self._since(since, node, what)
+        special = getattr(self, f"_{kind}", None)
+        if special is not None:
+            yield from special(node, root, final, tried)
+        if kind in _SCOPES or kind in _LOOPS:
+            final = False
+        left_out = ("decorator_list", "returns", "type_params") if node is root else ()
+        for name, value in ast.iter_fields(node):
+            if name in left_out or name == "annotation":
+                continue
+            in_final = final or (name == "finalbody" and kind in ("Try", "TryStar"))
+            in_try = (tried and kind not in _SCOPES) or (name == "body" and kind == "Try")
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, ast.AST):
+                    yield from self.visit(item, root, in_final, in_try)
+
+    def _Continue(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
+        if final:
+            yield from self._since((3, 8), node, "continue in a finally block")
+
+    def _Subscript(self, node: Any, *_: Any) -> Iterator[Unknown]:
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else ()
+        if any(isinstance(item, ast.Starred) for item in items):
+            yield from self._since((3, 11), node, "a starred expression in a subscript")
+
+    def _definition(self, node: Any, root: Any, *_: Any) -> Iterator[Unknown]:
+        if node is root:
+            return
+        if getattr(node, "type_params", None):
+            yield from self._since((3, 12), node, "a list of type parameters")
+        for decorator in node.decorator_list:
+            if not _is_plain_decorator(decorator):
+                yield from self._since((3, 9), decorator, "a decorator that is any expression")
+
+    _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
+
+    def _arguments(self, node: Any, *_: Any) -> Iterator[Unknown]:
+        # Without the slash it means the same, unless such a name may be among the others.
+        if node.posonlyargs and node.kwarg is not None:
+            yield from self._since(
+                (3, 8), node.posonlyargs[0], "a positional-only parameter beside **"
+            )
+
+    def _Import(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
+        for name in [] if tried else [alias.name for alias in node.names]:
+            reason = lacks(self._version, name)
+            if reason is not None:
+                yield Unknown(node.lineno, reason)
+
+    def _ImportFrom(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
+        reason = None if tried or node.level else lacks(self._version, node.module or "")
+        if reason is not None:
+            yield Unknown(node.lineno, reason)
+
+    def _comprehension_in(self, node: Any, *_: Any) -> Iterator[Unknown]:
+        for inner in ast.walk(node):
+            asynchronous = type(inner).__name__ in _COMPREHENSIONS and _is_async(inner)
+            if inner is not node and asynchronous and not _is_async(node):
+                yield from self._since((3, 11), inner, "an asynchronous comprehension in another")
+
+    _ListComp = _SetComp = _DictComp = _GeneratorExp = _comprehension_in
+
+
+def _is_async(comprehension: Any) -> bool:
+    return any(each.is_async for each in comprehension.generators)
+
+
+def _is_plain_decorator(node: Any) -> bool:
+    """Whether it is a dotted name, perhaps called: all that there was before Python 3.9."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+class _Lowering(ast.NodeTransformer):
+    """Leaves out what does not travel, and rewrites what an older version writes otherwise."""
+
+    def __init__(self, version: Version, texts: bool, source: str) -> None:
+        self._version = version
+        self._texts = texts  # whether annotations are texts: `from __future__ import annotations`
+        self._source = source
+        self._in_class = False
+
+    def _scope(self, node: Any, is_class: bool) -> Any:
+        before, self._in_class = self._in_class, is_class
+        self.generic_visit(node)
+        self._in_class = before
+        return node
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        node.returns = self._kept(node.returns)
+        return self._scope(node, False)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: Any) -> Any:
+        return self._scope(node, False)
+
+    def visit_ClassDef(self, node: Any) -> Any:
+        return self._scope(node, True)
+
+    def visit_arg(self, node: Any) -> Any:
+        node.annotation = self._kept(node.annotation)
+        return node
+
+    def visit_arguments(self, node: Any) -> Any:
+        if self._version < (3, 8):
+            node.args[:0] = node.posonlyargs
+            node.posonlyargs = []
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: Any) -> Any:
+        if not self._in_class:  # a local variable's annotation is never looked at
+            node.annotation = ast.copy_location(ast.Constant(value=None), node.annotation)
+        elif self._texts:
+            node.annotation = self._text(node.annotation)
+        return self.generic_visit(node)
+
+    def _text(self, node: Any) -> Any:
+        text = ast.get_source_segment(self._source, node) or ""
+        return ast.copy_location(ast.Constant(value=text), node)
+
+    def _kept(self, annotation: Any) -> Any:
+        """The annotation of an inner function, unless an older version may stumble over it."""
+        if annotation is None:
+            return None
+        if self._texts:
+            return self._text(annotation)
+        node = annotation
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return annotation if isinstance(node, (ast.Name, ast.Constant)) else None
+
+
+def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequence[str]) -> Any:
+    """Fit a function to a version of Python.
+
+    Args:
+        node: The definition, or the lambda expression; is changed.
+        version: The version, such as ``(3, 7)``.
+        texts: Whether annotations are texts in its file.
+        source: The text of the file.
+        free: The variables that the function takes from functions around it.
+
+    Returns:
+        The node.
+    """
+    bare(node)
+    node = _Lowering(tuple(version[:2]), texts, source).visit(node)
+    # A variable that only an annotation has named must still be one from outside.
+    missing = sorted(set(free) - _names(node) - {"__class__"})
+    if missing and not isinstance(node, ast.Lambda):
+        names: List[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in missing]
+        first = ast.If(test=ast.Constant(value=0), body=names, orelse=[])
+        at = 1 if ast.get_docstring(node, clean=False) is not None else 0
+        node.body.insert(at, first)
+        ast.copy_location(first, node)
+        ast.fix_missing_locations(node)
+    return node
+
+
+def bare(node: Any) -> Any:
+    """Leave out of a function's definition what is not part of its code."""
+    node.args.defaults = []
+    node.args.kw_defaults = [None] * len(node.args.kwonlyargs)
+    if not isinstance(node, ast.Lambda):
+        node.decorator_list = []
+        node.returns = None
+        if hasattr(node, "type_params"):
+            node.type_params = []
+        every = getattr(node.args, "posonlyargs", []) + node.args.args + node.args.kwonlyargs
+        for each in [*every, node.args.vararg, node.args.kwarg]:
+            if each is not None:
+                each.annotation = None
+    return node
+
+
+def _names(node: Any) -> Set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def to_tree(node: Any) -> Any:
+    """A node as it travels; see :mod:`.trees`."""
+    if isinstance(node, list):
+        return [to_tree(each) for each in node]
+    if not isinstance(node, ast.AST):
+        return node
+    fields: Dict[str, Any] = {}
+    for name, value in ast.iter_fields(node):
+        if value is not None or (name == "value" and isinstance(node, ast.Constant)):
+            fields[name] = to_tree(value)
+    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+    tree: Tree = (type(node).__name__, line, column, fields)
+    return tree

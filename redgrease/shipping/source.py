@@ -1,0 +1,228 @@
+"""Finds the source of a function's code, and makes sure that it is the source of just that code.
+
+Every definition and lambda expression that begins in the line where the code says that it begins
+is compiled, as a server would do it, and compared with the code.
+"""
+
+import __future__
+
+import ast
+import copy
+import functools
+import linecache
+import os
+import sys
+import types
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from redgrease.exceptions import NotShippableError
+from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
+from redgrease.shipping.trees import Tree, compile_tree
+
+__all__ = ["Source", "source_of"]
+
+Version = Tuple[int, ...]
+
+_FUTURES = functools.reduce(
+    lambda flags, name: flags | getattr(__future__, name).compiler_flag,
+    __future__.all_feature_names,
+    0,
+)
+_TEXTS = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+# What a function is: *args, **kwargs, generator, coroutine, asynchronous generator.
+_KINDS = 0x04 | 0x08 | 0x20 | 0x80 | 0x200
+_COMPARED = [
+    *("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars"),
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
+]
+_NO_CLASS = "_"
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+class Source(NamedTuple):
+    """The source of a code object, as :func:`redgrease.shipping.trees.compile_tree` takes it."""
+
+    tree: Tree
+    filename: str
+    owner: Optional[str]
+    free: Tuple[str, ...]
+
+
+class _Definition(NamedTuple):
+    node: Any
+    owner: str
+
+
+class _File(NamedTuple):
+    text: str
+    definitions: Dict[int, List[_Definition]]
+    imports: Tuple[str, ...]
+
+
+class _Flat(ast.NodeTransformer):
+    """Writes subscripts as Python 3.9 and later do."""
+
+    def visit_Index(self, node: Any) -> Any:
+        return self.visit(node.value)
+
+    def visit_ExtSlice(self, node: Any) -> Any:
+        self.generic_visit(node)
+        made = ast.Tuple(elts=node.dims, ctx=ast.Load())
+        return ast.fix_missing_locations(ast.copy_location(made, node.dims[0]))
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> _File:
+    module: Any = ast.parse(text)
+    if sys.version_info < (3, 9):
+        module = _Flat().visit(module)
+    definitions: Dict[int, List[_Definition]] = {}
+    for found in _definitions(module, _NO_CLASS):
+        first = (getattr(found.node, "decorator_list", None) or [found.node])[0]
+        definitions.setdefault(first.lineno, []).append(found)
+    return _File(text, definitions, tuple(sorted(set(_imports(module)))))
+
+
+def _imports(node: Any) -> Iterator[str]:
+    """The global names that a file imports."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, (ast.Import, ast.ImportFrom)):
+            for alias in inner.names:
+                name = alias.asname or alias.name.partition(".")[0]
+                if name != "*":
+                    yield name
+        elif not isinstance(inner, _SCOPES):
+            yield from _imports(inner)
+
+
+def _definitions(node: Any, owner: str) -> Iterator[_Definition]:
+    """All functions within, each with the name of the class around it."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield _Definition(inner, owner)
+        yield from _definitions(inner, inner.name if isinstance(inner, ast.ClassDef) else owner)
+
+
+def source_of(function: types.FunctionType, version: Version) -> Source:
+    """The source of a function's code, fit for a version of Python.
+
+    Args:
+        function: The function.
+        version: The version of Python that is going to compile it, such as ``(3, 7)``.
+
+    Returns:
+        What is sent.
+
+    Raises:
+        NotShippableError: There is no such source, or that version cannot compile it.
+    """
+    code = function.__code__
+    where = f"the function {function.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
+    server = f"to Python {version[0]}.{version[1]}, which needs its source"
+    try:
+        return _source(code, code.co_filename, tuple(version[:2]), _Globals(function.__globals__))
+    except _NoSource as error:
+        raise NotShippableError(f"{where} cannot be sent {server}: {error}") from None
+    except _NotThere as error:
+        raise NotShippableError(
+            f"{where} cannot be sent to Python {version[0]}.{version[1]}: {error}"
+        ) from None
+
+
+class _NoSource(Exception):
+    """There is no source that belongs to the code."""
+
+
+class _NotThere(Exception):
+    """The version of Python lacks something that the source needs."""
+
+
+class _Globals:
+    """A function's global names; all are alike to the cache."""
+
+    def __init__(self, names: Dict[str, Any]) -> None:
+        self.names = names
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, _Globals)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@functools.lru_cache(maxsize=1024)
+def _source(code: types.CodeType, filename: str, version: Version, names: _Globals) -> Source:
+    file = _read(filename, names.names)
+    found, owner = _find(code, file)
+    problem = unknown(found, version)
+    if problem is not None:
+        raise _NotThere(f"line {problem.line}: {problem.reason}")
+    texts = bool(code.co_flags & _TEXTS)
+    node = lowered(copy.deepcopy(found), version, texts, file.text, code.co_freevars)
+    return Source(to_tree(node), filename, owner, code.co_freevars)
+
+
+def _read(filename: str, names: Dict[str, Any]) -> _File:
+    linecache.checkcache(filename)
+    text = "".join(linecache.getlines(filename, names))
+    if not text:
+        hint = "; define it in a file or a notebook, or run the same version on both sides"
+        if os.path.exists(filename) or filename.endswith(".py"):
+            raise _NoSource(f"there is nothing to read in {filename}{hint}")
+        raise _NoSource(f"what is given to exec(), or typed at a prompt, has none{hint}")
+    try:
+        return _parsed(text)
+    except (SyntaxError, ValueError) as error:
+        raise _NoSource(f"{filename} has changed since it was loaded ({error})") from None
+
+
+def _find(code: types.CodeType, file: _File) -> Tuple[Any, Optional[str]]:
+    """Find the definition that a code object was made of, and the class to put it into."""
+    kind = "<lambda>" if code.co_name == "<lambda>" else code.co_name
+    candidates = [
+        found
+        for found in file.definitions.get(code.co_firstlineno, [])
+        if getattr(found.node, "name", "<lambda>") == kind
+    ]
+    rewritten = any(name.startswith("@") for name in code.co_varnames + code.co_names)
+    if rewritten and len(candidates) == 1:  # pytest has put other code in the place of `assert`
+        return candidates[0]
+    for node, owner in candidates:
+        owners: List[Optional[str]] = [owner]
+        if owner == _NO_CLASS and "super" in code.co_names:
+            owners.append(None)
+        for each in owners:
+            if _is_of(node, each, code, file.imports):
+                return node, each
+    raise _NoSource(
+        f"{code.co_filename} has changed since it was loaded; load it again, or restart the program"
+    )
+
+
+def _is_of(node: Any, owner: Optional[str], code: types.CodeType, imports: Tuple[str, ...]) -> bool:
+    """Whether a code object was made of a definition."""
+    flags = code.co_flags & _FUTURES
+    try:
+        tree = to_tree(bare(copy.deepcopy(node)))
+        made = compile_tree(tree, code.co_filename, owner, code.co_freevars, flags, imports)
+    except (SyntaxError, RuntimeError, ValueError):
+        return False
+    return _same(made, code)
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    """Whether two constants are the same, code objects except for lines and qualified names."""
+    if type(ours) is not type(theirs):
+        return False
+    if isinstance(ours, types.CodeType):
+        return (
+            all(getattr(ours, each, None) == getattr(theirs, each, None) for each in _COMPARED)
+            and (ours.co_flags ^ theirs.co_flags) & _KINDS == 0
+            and _same(ours.co_consts, theirs.co_consts)
+        )
+    if isinstance(ours, tuple):
+        return len(ours) == len(theirs) and all(map(_same, ours, theirs))
+    if isinstance(ours, str) and ".<locals>." in ours and ".<locals>." in theirs:
+        # The qualified name of an inner function, before Python 3.11.
+        return ours.rpartition(".")[2] == str(theirs).rpartition(".")[2]
+    return bool(ours == theirs) and (isinstance(ours, frozenset) or repr(ours) == repr(theirs))

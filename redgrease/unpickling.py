@@ -1,0 +1,143 @@
+"""Makes values of the results that functions have pickled, and of nothing else.
+
+A pickle can run code where it is read.  Only what redgrease has asked to be pickled is ever read,
+but whoever controls the server could answer with a pickle of his own.  So a client can be told to
+accept plain data only, or to leave pickles unread.
+"""
+
+import importlib
+import io
+import pickle
+from typing import Any, Callable, Dict, FrozenSet, Optional, Union
+
+__all__ = ["ANY", "OFF", "SAFE", "checked_mode", "decode", "reader", "record_reader"]
+
+ANY, SAFE, OFF = "any", "safe", "off"
+
+_MODES: Dict[Any, str] = {True: ANY, False: OFF, ANY: ANY, SAFE: SAFE, OFF: OFF}
+
+# What pickles of plain data name.  None of these does anything but make a value of its kind.
+_SAFE: Dict[str, FrozenSet[str]] = {
+    module: frozenset(names.split())
+    for module, names in {
+        "builtins": "bool bytearray bytes complex dict float frozenset int list object range set"
+        " slice str tuple",
+        "collections": "Counter OrderedDict deque",
+        "datetime": "date datetime time timedelta timezone",
+        "decimal": "Decimal",
+        "fractions": "Fraction",
+        "uuid": "UUID SafeUUID",
+        "ipaddress": "IPv4Address IPv6Address IPv4Network IPv6Network IPv4Interface IPv6Interface",
+        "pathlib": "PurePosixPath PureWindowsPath",
+        "zoneinfo": "ZoneInfo",
+    }.items()
+}
+_EXCEPTIONS = frozenset(
+    name
+    for name, value in vars(importlib.import_module("builtins")).items()
+    if isinstance(value, type) and issubclass(value, Exception)
+)
+
+
+def checked_mode(mode: Union[bool, str, None]) -> str:
+    """How results are read.
+
+    Args:
+        mode: ``"any"`` (or True, or None), ``"safe"``, or ``"off"`` (or False).
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if mode is None:
+        return ANY
+    if mode not in _MODES:
+        raise ValueError(f"unpickle is 'any', 'safe' or 'off', not {mode!r}")
+    return _MODES[mode]
+
+
+class _Results(pickle.Unpickler):
+    """Reads results; classes that came from here are looked up here."""
+
+    def persistent_load(self, pid: Any) -> Any:
+        module, name = pid
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except ImportError:
+            home, _, private = module.rpartition(".")
+            if not home or not private.startswith("_"):
+                raise
+            # Where packages keep their classes differs between versions of Python.
+            return super().find_class(home, name)
+
+
+class _SafeResults(_Results):
+    """Reads plain data only."""
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise self._refused(*pid)
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name in _SAFE.get(module, ()) or (module == "builtins" and name in _EXCEPTIONS):
+            return super().find_class(module, name)
+        raise self._refused(module, name)
+
+    @staticmethod
+    def _refused(module: Any, name: Any) -> Exception:
+        return pickle.UnpicklingError(
+            f"the result refers to {module}.{name}, and this client reads plain data only"
+            " (unpickle='safe'); let the function return such, or make the client with"
+            " unpickle='any' if you trust the server"
+        )
+
+
+def decode(data: bytes, mode: str = ANY) -> Any:
+    """Make a value of a result.
+
+    Unless the mode is safe, this runs what the pickle says, so it is only for results of functions
+    which redgrease has sent so that their results are pickled.
+
+    Args:
+        data: The result.
+        mode: ``"any"``; ``"safe"`` for plain data only; or ``"off"``, which leaves it as it is.
+
+    Returns:
+        The value.
+
+    Raises:
+        pickle.UnpicklingError: It is not a pickle, refers to what is not here, or is not safe.
+    """
+    if mode == OFF:
+        return data
+    kind = _SafeResults if mode == SAFE else _Results
+    try:
+        return kind(io.BytesIO(data)).load()
+    except (ImportError, AttributeError) as error:
+        raise pickle.UnpicklingError(
+            f"the result is of a class that this client does not have: {error}"
+        ) from error
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:
+        raise pickle.UnpicklingError(f"the result is no pickle of redgrease: {error}") from error
+
+
+def reader(client: Any) -> Callable[[bytes], Any]:
+    """What reads results for a client.
+
+    Args:
+        client: Any client of redis-py; one of redgrease has an attribute ``unpickle``.
+    """
+    mode = checked_mode(getattr(client, "unpickle", None))
+    return lambda data: decode(data, mode)
+
+
+def record_reader(client: Any) -> Optional[Callable[[Any], Any]]:
+    """What reads records for a client; only bytes are read: the rest no function has pickled."""
+    read = reader(client)
+    return lambda record: read(record) if isinstance(record, bytes) else record

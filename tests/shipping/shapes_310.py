@@ -1,0 +1,140 @@
+"""Functions that need Python 3.9 or 3.10."""
+
+import graphlib
+from contextlib import contextmanager
+from dataclasses import InitVar, dataclass, field
+from typing import ClassVar, Optional
+
+SHAPES = {}
+NEEDS = {}
+
+
+def shape(*version):
+    def added(function):
+        SHAPES[function.__name__] = function
+        NEEDS[function.__name__] = version
+        return function
+
+    return added
+
+
+@shape(3, 10)
+def matching(x):
+    match x:
+        case 0:
+            return "none"
+        case int(n) if n > 3:
+            return f"many: {n}"
+        case _:
+            return "few"
+
+
+DOUBLERS = {"double": lambda function: lambda x: function(x) * 2}
+
+
+@shape(3, 9)
+def relaxed_decorator(x):
+    @DOUBLERS["double"]
+    def inner(y):
+        return y + 1
+
+    return inner(x)
+
+
+@shape(3, 6)
+@DOUBLERS["double"]
+def relaxed_decorator_outside(x):
+    return x + 1
+
+
+@shape(3, 6)
+def new_annotations(x: int | None, *more: list[int]) -> dict[str, int] | None:
+    total: int | None = x
+
+    def inner(y: list[int] | None) -> int | str:
+        return y
+
+    return [total, inner(x)]
+
+
+@contextmanager
+def opened(name):
+    yield name.upper()
+
+
+@shape(3, 6)
+def parenthesized_with(x):
+    with (
+        opened("a") as a,
+        opened("b") as b,
+    ):
+        return a + b
+
+
+@shape(3, 9)
+def new_module(x):
+    return list(graphlib.TopologicalSorter({1: {0}}).static_order())
+
+
+@shape(3, 9)
+def import_of_a_new_module(x):
+    import zoneinfo
+
+    return zoneinfo.__name__
+
+
+@shape(3, 6)
+def import_that_may_fail(x):
+    try:
+        import tomllib
+    except ImportError:
+        tomllib = None
+    return tomllib is not x
+
+
+@dataclass(slots=True)
+class Slots:
+    a: int
+    b: Optional[list[int]] = field(default_factory=list)
+
+
+@shape(3, 7)
+def dataclass_with_slots(x):
+    made = Slots(x)
+    made.b.append(1)
+    return [made.a, made.b, made == Slots(x, [1])]
+
+
+@dataclass(kw_only=True)
+class Named:
+    b: int | None = None
+    a: int
+    start: InitVar[int] = 1
+    total: int = field(default=0, init=False)
+    many: ClassVar[list] = [1]
+
+    def __post_init__(self, start):
+        self.total = start + self.a
+
+
+@dataclass
+class More(Named):
+    c: int
+
+
+@shape(3, 7)
+def dataclass_with_keywords(x):
+    try:
+        Named(x)
+    except TypeError as error:
+        text = str(error)[-40:]
+    more = More(x, a=2, start=5)
+    return [Named(a=x).total, Named(a=x, b=2).b, more.c, more.total, Named.many, "given" in text]
+
+
+ALIASES = [list[int], int | str]
+
+
+@shape(3, 6)
+def types_as_values(x):
+    return [isinstance(x, ALIASES[0]) if False else ALIASES[0]([x])]

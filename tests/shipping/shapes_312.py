@@ -1,0 +1,48 @@
+"""Functions that need Python 3.12."""
+
+SHAPES = {}
+NEEDS = {}
+
+
+def shape(*version):
+    def added(function):
+        SHAPES[function.__name__] = function
+        NEEDS[function.__name__] = version
+        return function
+
+    return added
+
+
+@shape(3, 6)
+def type_parameters[T](x: T) -> list[T]:
+    return [x]
+
+
+@shape(3, 12)
+def type_statement(x):
+    type Pair = tuple[int, int]
+    return Pair.__name__
+
+
+@shape(3, 12)
+def inner_type_parameters(x):
+    def inner[T](y: T) -> T:
+        return y
+
+    return inner(x)
+
+
+class Stack[T]:
+    def __init__(self, *items: T) -> None:
+        self.items = items
+
+
+@shape(3, 6)
+def generic_class_of_3_12(x):
+    return Stack(x, 1).items
+
+
+@shape(3, 6)
+def quotes_in_a_text(x):
+    table = {"a": x}
+    return f"{table['a']} {'\n'.join(['a', 'b'])}"
