@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.showing import as_json, console, print_json, table, whole
+from redgrease.cli.showing import as_json, console, print_json, show, table, whole
 from redgrease.convert import text
 from redgrease.data import ExecID
 from redgrease.exceptions import readable
@@ -94,7 +94,7 @@ def show_plans(client: Any, id: Any) -> None:
             f"execution {short(id)}{where}: {plan.status}{count}, {plan.total_duration} ms",
             markup=False,
         )
-        out.print(steps_chart(plan))
+        show(steps_chart(plan))
         for error in plan.errors:
             out.print(readable(error), style="red", markup=False)
         if plan.total_duration and not any(step.duration for step in plan.steps):
@@ -128,6 +128,6 @@ def executions(client: Any, id: str | None, status: str | None, as_json: bool) -
     if as_json:
         print_json(rows)
     elif rows:
-        console().print(table(rows, EXECUTION_COLUMNS))
+        show(table(rows, EXECUTION_COLUMNS))
     else:
         console(stderr=True).print("no executions")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.showing import as_json, console, print_json, table
+from redgrease.cli.showing import as_json, console, print_json, show, table
 from redgrease.views import NUMBER, REGISTRATION_COLUMNS, TEXT, WORD, Column, short
 
 
@@ -41,7 +41,7 @@ class Listing:
             if as_json:
                 print_json(rows)
             elif rows:
-                console().print(table(rows, self.columns))
+                show(table(rows, self.columns))
             else:
                 console(stderr=True).print(f"no {self.name}")
 

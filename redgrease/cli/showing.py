@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +33,17 @@ def console(stderr: bool = False) -> Console:
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made = Console(stderr=stderr, highlight=False, width=WIDE)
     return made
+
+
+def show(what: RenderableType) -> None:
+    """Print tables and the like; without blanks at the ends of lines, if not to a terminal."""
+    out = console()
+    if out.is_terminal:
+        out.print(what)
+        return
+    with out.capture() as printed:
+        out.print(what)
+    click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def print_json(value: Any) -> None:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import FINAL
-from redgrease.cli.showing import console, table
+from redgrease.cli.showing import console, show, table
 from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS
 
 AROUND = 8
@@ -154,7 +154,7 @@ def top(client: Any, interval: float, times: int | None) -> None:
         for number in range(times or 1):
             if number:
                 time.sleep(interval)
-            out.print(view.render())
+            show(view.render())
         return
     with _keys() as keyboard, contextlib.suppress(KeyboardInterrupt):
         with Live(view.render(), console=out, screen=times is None, auto_refresh=False) as live:
