@@ -118,13 +118,15 @@ class KeysRegistration(Registration):
         self._read_value: bool = options["readValue"]
 
     def watches(self) -> Watches:
-        """Sync functions concern every command that may raise their events."""
-        if self._commands:
-            return Watches(commands=self._commands)
-        if self.mode != SYNC:
+        """Sync functions concern every command that may raise their events.
+
+        So do functions for certain commands: the events of others must have been handled before,
+        or they would pass for those of the command that comes next.
+        """
+        if self.mode != SYNC and not self._commands:
             return Watches()
         reads = self._events is None or bool(self._events & {"keymiss", "expired"})
-        return Watches(writes=True, reads=reads)
+        return Watches(commands=self._commands, writes=True, reads=reads)
 
     # -- events ---------------------------------------------------------------------------------
 

@@ -259,6 +259,19 @@ class TestLinkedCommands:
         assert client.set("k", 1) is True
         assert statistics(client)["numTriggered"] == 0
 
+    @pytest.mark.parametrize("mode", ["sync", "async_local"])
+    def test_events_of_the_command_before_do_not_pass_for_its_own(self, client, mode):
+        run(
+            client,
+            "GB().foreach(lambda r: override_reply(r['key']))"
+            f".register('k*', eventTypes=['keymiss'], commands=['get'], mode='{mode}')",
+        )
+        client.set("k", "there")
+        for _ in range(20):
+            assert client.mget("k1", "k2") == [None, None]
+            assert client.get("k") == "there"
+        assert statistics(client)["numTriggered"] == 0
+
     def test_in_a_transaction_the_reply_stays(self, client):
         run(
             client,
