@@ -152,7 +152,7 @@ class KeysRegistration(Registration):
             return
         if self.mode == SYNC:
             execution = self.create(lambda: self._records(event))
-            self.engine.events.run_sync(self, execution, event if self._commands else None)
+            self.engine.events.run_sync(self, execution, event, link=bool(self._commands))
             return
         execution = self.create(lambda: self._records(event))
         command = event.command if self._commands else None

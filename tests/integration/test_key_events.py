@@ -201,6 +201,39 @@ class TestAsync:
         eventually(lambda: client.get("k"), "5")
 
 
+@pytest.mark.parametrize("ask", ["isAsyncAllow()", "get_command()"])
+def test_what_a_plain_sync_function_may_do(client, ask):
+    run(
+        client,
+        "def note(r):\n"
+        "    try:\n"
+        f"        found = {ask}\n"
+        "    except redisgears.GearsError as error:\n"
+        "        found = error\n"
+        "    execute('RPUSH', 'log', found)\n"
+        "GB().foreach(note).register('k*', mode='sync')",
+    )
+    client.set("k", 1)
+    with client.pipeline(transaction=True) as transaction:
+        transaction.set("k", 1)
+        transaction.execute()
+    client.eval("return redis.call('SET', 'k', 1)", 0)
+    if ask == "isAsyncAllow()":
+        assert log(client) == ["True", "False", "False"]
+    else:
+        assert log(client) == 3 * ["Can not get command ctx"]
+
+
+def test_a_coroutine_cannot_be_waited_for_in_a_transaction(client):
+    run(client, "async def f(r):\n    pass\nGB().foreach(f).register('k*', mode='sync')")
+    with client.pipeline(transaction=True) as transaction:
+        transaction.set("k", 1)
+        assert transaction.execute() == [True]
+    assert "Creating async record is not allowed" in statistics(client)["lastError"]
+    client.set("k", 1)
+    eventually(lambda: statistics(client)["numSuccess"], 1)
+
+
 class TestLinkedCommands:
     @pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
     def test_the_reply_can_be_overridden(self, client, mode):
