@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from redgrease.runtime_client import cmd
     from redgrease.sugar import FailurePolicy, KeyType, LogLevel, ReaderType, TriggerMode
+    from redgrease.visualizing import visualize
 
 __all__ = [
     "GB",
@@ -101,6 +102,7 @@ __all__ = [
     "read_requirements",
     "resolve_requirements",
     "trigger",
+    "visualize",
 ]
 
 # Where each public name lives.
@@ -119,6 +121,7 @@ _HOMES: Dict[str, str] = {
         " gearsFuture hashtag hashtag3 log",
         "runtime_client": "cmd",
         "sugar": "FailurePolicy KeyType LogLevel ReaderType TriggerMode",
+        "visualizing": "visualize",
     }.items()
     for name in names.split()
 }
@@ -126,7 +129,7 @@ _HOMES: Dict[str, str] = {
 # The package that a module needs.  Without it, `import *` goes without the module's names.
 _NEEDED = {
     "client": "redis",
-    "loader": "watchdog",
+    "loader": "attr",
     "registered": "attr",
     "requirements": "packaging",
     "runtime_client": "redis",

@@ -166,6 +166,12 @@ class GearFunction(Generic[T]):
     def __repr__(self) -> str:
         return ".".join(step.shown for step in self.steps if step.shown)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
+        """What notebooks show: the steps as boxes."""
+        from redgrease.visualizing import visualize
+
+        return {"text/plain": repr(self), "image/svg+xml": visualize(self).svg}
+
 
 class ClosedGearFunction(GearFunction[T]):
     """A function that is ready to be sent to a server."""

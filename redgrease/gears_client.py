@@ -10,6 +10,7 @@ from redgrease.registering import Registering
 from redgrease.registrations import RegistrationID
 from redgrease.results import ExecutionResult
 from redgrease.submission import Submission, is_shipped, prepare
+from redgrease.views import ExecutionRows
 
 __all__ = ["ExecutionID", "Gears", "RegistrationID"]
 
@@ -226,12 +227,12 @@ class Gears(Registering):
             The executions.
         """
         executions = yield self.send("RG.DUMPEXECUTIONS")
-        return [
+        return ExecutionRows(
             execution
             for execution in executions
             if (status is None or str(execution.status) == text(status).lower())
             and (registered is None or execution.registered == bool(registered))
-        ]
+        )
 
     def abortexecution(self, id: ExecutionID) -> bool:
         """Stop an execution.  Sends ``RG.ABORTEXECUTION``.

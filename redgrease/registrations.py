@@ -11,6 +11,7 @@ from redgrease.exceptions import RedGreaseError
 from redgrease.registered import RegisteredFunction
 from redgrease.results import ExecutionResult
 from redgrease.sender import Sender
+from redgrease.views import RegistrationRows
 
 __all__ = ["RegistrationID", "Registrations"]
 
@@ -171,11 +172,11 @@ class Registrations(Sender):
         """
         registrations = yield self.send("RG.DUMPREGISTRATIONS")
         conditions = _conditions(reader, desc, mode, key, stream, trigger)
-        return [
+        return RegistrationRows(
             registration
             for registration in registrations
             if all(condition(registration) for condition in conditions)
-        ]
+        )
 
     @asking
     def registration(

@@ -1,7 +1,7 @@
 """``ExecutionResult``: what a function gave, usable as if it were the plain value."""
 
 import operator
-from typing import Any, Callable, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from redgrease.exceptions import ExecutionFailedError
 
@@ -79,6 +79,15 @@ class ExecutionResult(Generic[T]):
 
     def __str__(self) -> str:
         return str(self._value)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
+        """What notebooks show: a table of the records, and the errors."""
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _repr_html_(self) -> str:
+        from redgrease.views import result_html
+
+        return result_html(self)
 
     def __format__(self, spec: str) -> str:
         return format(self._value, spec)

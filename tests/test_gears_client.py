@@ -62,7 +62,7 @@ def shipping(monkeypatch, gears):
         return Shipment
 
     module.serialize = serialize
-    module.decode = lambda data: ("decoded", data)
+    monkeypatch.setattr("redgrease.unpickling.decode", lambda data, mode: ("decoded", data))
     module.shipment = Shipment
     monkeypatch.setitem(sys.modules, "redgrease.gearialization", module)
     import redgrease

@@ -14,25 +14,24 @@ from rich.table import Table
 from rich.text import Text
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.showing import WORD, as_json, console, print_json, short, table, whole
+from redgrease.cli.showing import as_json, console, print_json, show, table, whole
 from redgrease.convert import text
+from redgrease.data import ExecID
 from redgrease.exceptions import readable
+from redgrease.views import EXECUTION_COLUMNS, short
 
 FINAL = ("done", "aborted")
 POLL = 0.1
 """Seconds between looks at executions that are waited for."""
 
-EXECUTION_COLUMNS = (
-    ("ID", lambda row: short(row.executionId), WORD),
-    ("status", lambda row: str(row.status), WORD),
-    ("started by", lambda row: "an event" if row.registered else "a script", WORD),
-)
-
 
 def known_id(client: Any, given: str) -> Any:
     """The id of the execution that somebody means."""
     if len(given) > 40:
-        return given
+        try:
+            return ExecID.parse(given)
+        except ValueError:
+            return given
     return whole(given, [each.executionId for each in client.gears.dumpexecutions()])
 
 
@@ -95,7 +94,7 @@ def show_plans(client: Any, id: Any) -> None:
             f"execution {short(id)}{where}: {plan.status}{count}, {plan.total_duration} ms",
             markup=False,
         )
-        out.print(steps_chart(plan))
+        show(steps_chart(plan))
         for error in plan.errors:
             out.print(readable(error), style="red", markup=False)
         if plan.total_duration and not any(step.duration for step in plan.steps):
@@ -129,6 +128,6 @@ def executions(client: Any, id: str | None, status: str | None, as_json: bool) -
     if as_json:
         print_json(rows)
     elif rows:
-        console().print(table(rows, EXECUTION_COLUMNS))
+        show(table(rows, EXECUTION_COLUMNS))
     else:
         console(stderr=True).print("no executions")

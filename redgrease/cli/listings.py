@@ -9,17 +9,8 @@ from typing import Any
 import click
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.showing import (
-    NUMBER,
-    TEXT,
-    WORD,
-    Column,
-    as_json,
-    console,
-    print_json,
-    short,
-    table,
-)
+from redgrease.cli.showing import as_json, console, print_json, show, table
+from redgrease.views import NUMBER, REGISTRATION_COLUMNS, TEXT, WORD, Column, short
 
 
 @dataclass(frozen=True)
@@ -50,60 +41,13 @@ class Listing:
             if as_json:
                 print_json(rows)
             elif rows:
-                console().print(table(rows, self.columns))
+                show(table(rows, self.columns))
             else:
                 console(stderr=True).print(f"no {self.name}")
 
         for name, what in reversed(self.filters):
             run = click.option(f"--{name}", help=what)(run)
         return click.command(self.name, help=self.help)(run)
-
-
-def about(registration: Any) -> str:
-    """What a registration is for, in a few words."""
-    args = registration.RegistrationData.args
-    if "trigger" in args:
-        return str(args["trigger"])
-    if "hook" in args:
-        prefix = args.get("keyprefix")
-        return f"{args['hook']}" + (f" of {prefix}" if prefix and prefix != "*" else "")
-    words = [str(args.get("regex", args.get("stream", "")))]
-    for name in ("eventTypes", "keyTypes", "commands"):
-        values = args.get(name)
-        if isinstance(values, (list, tuple)) and values:
-            words.append(f"{name} {', '.join(map(str, values))}")
-    return "; ".join(words)
-
-
-def _data(name: str) -> Callable[[Any], Any]:
-    return lambda registration: getattr(registration.RegistrationData, name)
-
-
-def last_line(text: str | None) -> str | None:
-    """The line of an error that says what happened."""
-    from redgrease.exceptions import readable
-
-    return readable(text).strip().splitlines()[-1] if text and text.strip() else None
-
-
-def _id(row: Any) -> str:
-    return short(row.id)
-
-
-REGISTRATION_COLUMNS: Sequence[Column] = (
-    ("ID", _id, WORD),
-    ("reader", lambda row: row.reader, WORD),
-    ("for", about, TEXT),
-    ("mode", _data("mode"), WORD),
-    ("description", lambda row: row.desc, TEXT),
-    ("triggered", _data("numTriggered"), NUMBER),
-    ("done", _data("numSuccess"), NUMBER),
-    ("failed", _data("numFailures"), NUMBER),
-    ("aborted", lambda row: row.RegistrationData.numAborted or None, NUMBER),
-    ("avg ms", lambda row: row.RegistrationData.avgRunDurationMS, NUMBER),
-    ("state", _data("state"), WORD),
-    ("last error", lambda row: last_line(row.RegistrationData.lastError), TEXT),
-)
 
 
 def _stats(gears: Any) -> list[dict[str, Any]]:

@@ -17,9 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import wait_for
-from redgrease.cli.showing import as_json, console, jsonable, print_json, short
+from redgrease.cli.showing import as_json, console, print_json
 from redgrease.data import ExecID
 from redgrease.loading import Deployer, Outcome, Patterns, explain, unfinished
+from redgrease.views import jsonable, short
 from redgrease.watching import Watcher
 
 MANY = 10

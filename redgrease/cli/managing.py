@@ -9,8 +9,9 @@ import click
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import FINAL, known_id
-from redgrease.cli.showing import TEXT, WORD, as_json, console, print_json, short, table, whole
+from redgrease.cli.showing import as_json, print_json, show, table, whole
 from redgrease.exceptions import ServerError
+from redgrease.views import TEXT, WORD, short
 
 
 def _each(ids: Iterable[Any], act: Callable[[Any], Any], done: str) -> None:
@@ -124,7 +125,7 @@ def get(client: Any, names: tuple[str, ...], as_json: bool) -> None:
             ("setting", lambda row: row[0], WORD),
             ("value", lambda row: row[1] if row[0] not in unknown else "(unknown)", TEXT),
         )
-        console().print(table(values.items(), columns))
+        show(table(values.items(), columns))
     click.get_current_context().exit(int(bool(names and unknown)))
 
 

@@ -11,10 +11,11 @@ import click
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import known_id, wait_for
-from redgrease.cli.showing import as_json, console, jsonable, print_json, records, records_table
+from redgrease.cli.showing import as_json, console, print_json, records_table, show
 from redgrease.data import ExecID
 from redgrease.exceptions import ServerError, TriggerNotFoundError
 from redgrease.loading import explain
+from redgrease.views import jsonable, records
 
 
 def script_of(word: str) -> tuple[str, str]:
@@ -51,7 +52,7 @@ def show_result(
     else:
         found = records(value)
         if found:
-            console().print(records_table(found))
+            show(records_table(found))
         else:
             console(stderr=True).print("no results")
     if not as_json:

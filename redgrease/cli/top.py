@@ -16,12 +16,13 @@ from rich.live import Live
 from rich.text import Text
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.executions import EXECUTION_COLUMNS
-from redgrease.cli.listings import REGISTRATION_COLUMNS
-from redgrease.cli.showing import NUMBER, console, table
+from redgrease.cli.executions import FINAL
+from redgrease.cli.showing import console, show, table
+from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS
 
-SHOWN = 15
-"""How many executions are shown, the last ones."""
+AROUND = 8
+"""How many lines there are besides those of the tables' rows."""
+NONE = Text("none", style="dim")
 COLOURS = {"running": "green", "done": "dim", "aborted": "red"}
 
 
@@ -30,10 +31,11 @@ class View:
 
     Args:
         client: The client.
+        lines: How many lines there are room for; None, as many as it takes.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, lines: int | None = None) -> None:
+        self._client, self.lines = client, lines
         self._counts: dict[str, int] = {}
         self._when = 0.0
 
@@ -48,21 +50,31 @@ class View:
         columns.insert(at, ("per s", lambda row: rates.get(str(row.id)), NUMBER))
         states = Counter(str(each.status) for each in executions)
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-        newest = sorted(executions, key=lambda each: _age(each.executionId))[:SHOWN]
-        newest.sort(key=lambda each: str(each.status) in ("done", "aborted"))
-        made = table(newest, EXECUTION_COLUMNS)
-        made.row_styles = []
-        for row, each in zip(made.rows, newest):
+        registrations.sort(key=lambda each: -float(rates.get(str(each.id), 0)))
+        executions.sort(key=lambda each: (str(each.status) in FINAL, _age(each.executionId)))
+        first, last = self._room(len(registrations), len(executions))
+        made = table(executions[:last], EXECUTION_COLUMNS, one_line=True)
+        for row, each in zip(made.rows, executions):
             row.style = COLOURS.get(str(each.status), "")
         return Group(
             Text(f"redgrease top - {time.strftime('%H:%M:%S')}; q ends it", style="bold"),
             Text(),
             Text(f"{len(registrations)} registrations", style="bold cyan"),
-            table(registrations, columns) if registrations else Text("none", style="dim"),
-            Text(),
+            table(registrations[:first], columns, one_line=True) if registrations else NONE,
+            _more(len(registrations) - first),
             Text(f"{len(executions)} executions" + (f": {words}" if words else ""), "bold cyan"),
-            made if newest else Text("none", style="dim"),
+            made if executions else NONE,
+            _more(len(executions) - last),
         )
+
+    def _room(self, registrations: int, executions: int) -> tuple[int, int]:
+        """How many of each are shown, so that both are seen."""
+        if self.lines is None:
+            return registrations, executions
+        lines = max(self.lines - AROUND, 2)
+        half = lines // 2
+        first = min(registrations, max(half, lines - executions))
+        return first, min(executions, lines - first)
 
     def _rates(self, registrations: Any) -> dict[str, str]:
         """How often each was triggered per second, since the last time."""
@@ -76,6 +88,10 @@ class View:
         }
         self._counts, self._when = counts, now
         return rates
+
+
+def _more(count: int) -> Text:
+    return Text(f"… and {count} more" if count > 0 else "", style="dim")
 
 
 def _age(id: Any) -> int:
@@ -132,12 +148,13 @@ def top(client: Any, interval: float, times: int | None) -> None:
       redgrease top
       redgrease top --interval 0.2
     """
-    view, out = View(client), console()
+    out = console()
+    view = View(client, out.height if out.is_terminal else None)
     if not out.is_terminal:
         for number in range(times or 1):
             if number:
                 time.sleep(interval)
-            out.print(view.render())
+            show(view.render())
         return
     with _keys() as keyboard, contextlib.suppress(KeyboardInterrupt):
         with Live(view.render(), console=out, screen=times is None, auto_refresh=False) as live:
@@ -145,5 +162,6 @@ def top(client: Any, interval: float, times: int | None) -> None:
             while times is None or times > 1:
                 if _pause(interval, keyboard):
                     break
+                view.lines = out.height  # the window may have another size now
                 live.update(view.render(), refresh=True)
                 times = None if times is None else times - 1

@@ -28,6 +28,11 @@ def encode(value: Any) -> bytes:
     import pickle
     import sys
 
+    try:
+        return pickle.dumps(value, 4)
+    except Exception:
+        pass
+
     class Results(pickle.Pickler):
         def persistent_id(self, item):  # type: ignore # no hints: they would be sent as well
             if not isinstance(item, type) or "<locals>" in item.__qualname__:
@@ -37,10 +42,6 @@ def encode(value: Any) -> bytes:
                 found = getattr(found, name, None)
             return None if found is item else (item.__module__, item.__qualname__)
 
-    try:
-        return pickle.dumps(value, 4)
-    except Exception:
-        pass
     try:
         file = io.BytesIO()
         Results(file, 4).dump(value)

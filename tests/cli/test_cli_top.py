@@ -1,10 +1,13 @@
 """``redgrease top``."""
 
+import io
 import sys
 
+from rich.console import Console
 from support.terminal import Terminal
 
 from redgrease import CommandReader, KeysReader, PythonReader
+from redgrease.cli.top import View
 
 
 def busy():
@@ -23,6 +26,25 @@ def test_once(cli, r):
     text = cli("top").stdout
     assert "2 registrations" in text and "hello" in text and "users" in text
     assert "1 executions: 1 running" in text
+
+
+def test_there_is_room_for_both(r):
+    for number in range(30):
+        CommandReader().register(trigger=f"t{number}", on=r)
+    running = PythonReader().run(busy, on=r, unblocking=True).value
+    for number in range(10):
+        PythonReader().count().run(lambda: (yield 1), on=r)
+        r.gears.pyexecute("GB('ShardsIDReader').run()", unblocking=True)
+    out = Console(width=100, height=24, file=io.StringIO())
+    out.print(View(r, 24).render())
+    lines = out.file.getvalue().splitlines()
+    assert len(lines) <= 24
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("ID  status")]
+    assert lines[at + 1].split()[:2] == [str(running.sequence), "running"]
+    assert [line for line in lines if line.startswith("… and")] == ["… and 22 more", "… and 3 more"]
+    out = Console(width=100, height=200, file=io.StringIO())
+    out.print(View(r).render())
+    assert "more" not in out.file.getvalue()
 
 
 def test_in_a_terminal(gears_server, r):
