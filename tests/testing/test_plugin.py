@@ -56,6 +56,11 @@ def test_events(gears):
     wait_for_executions(gears)
     assert eventually(lambda: gears.get("seen")) == b"1"
 
+def test_prints(gears, capfd, request):
+    redgrease.PythonReader().foreach(lambda x: print("printed")).run(once, on=gears)
+    thread = request.config.getoption("--gears-worker") == "thread"
+    assert ("printed" in capfd.readouterr().out) is thread
+
 def test_the_log(gears, gears_log):
     redgrease.PythonReader().foreach(lambda x: redgrease.log("here I am")).run(
         once, on=gears)
@@ -80,7 +85,7 @@ LIMIT = 60
 def test_the_plugin(project, worker):
     pytest.importorskip("xdist")
     result = project.runpytest_subprocess(f"--gears-worker={worker}", "-n", "2", timeout=LIMIT)
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
 
 
 @pytest.mark.parametrize("words", [(), ("-n", "2")], ids=["alone", "xdist"])
@@ -88,7 +93,7 @@ def test_coverage_sees_functions(project, words):
     pytest.importorskip("pytest_cov")
     words = ("--gears-worker=thread", "--cov=.", "--cov-report=term-missing", *words)
     result = project.runpytest_subprocess(*words, timeout=LIMIT)
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
     (line,) = [each for each in result.outlines if re.match(r"test_gears.py +\d", each)]
     missing = line.split("%")[1]
     source = (project.path / "test_gears.py").read_text().splitlines()
@@ -105,7 +110,7 @@ def test_another_server(project, gears_server, r):
     assert result.ret != 0 and r.dbsize() == 1
     result.stdout.fnmatch_lines(["*not empty: 1 keys*give --gears-wipe*"])
     result = project.runpytest_subprocess(url, "--gears-wipe", "-n", "2", timeout=LIMIT)
-    result.assert_outcomes(passed=5, skipped=1)
+    result.assert_outcomes(passed=6, skipped=1)
     assert r.dbsize() == 0
 
 
