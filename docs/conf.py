@@ -40,7 +40,11 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 # Names of redis-py and the standard library, which have documentation of their own elsewhere.
 nitpick_ignore_regex = [
-    ("py:.*", r"(redis|redisgears|packaging)\..*|InvalidRequirement|redgrease\.typing\.T"),
+    (
+        "py:.*",
+        r"(redis|redisgears|packaging|pickle|redgrease\.shipping)\..*"
+        r"|InvalidRequirement|redgrease\.typing\.T",
+    ),
 ]
 
 # -- the pages

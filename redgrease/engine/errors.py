@@ -13,6 +13,7 @@ import traceback
 from types import TracebackType
 
 ENGINE_DIRECTORY = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HEADER = "Traceback (most recent call last):\n"
 PIPELINE_FILE = "<redgrease pipeline>"
 """File name of the generated code that runs the steps of a function."""
 
@@ -90,7 +91,10 @@ def error_text(error: BaseException, full: bool = True, frameless: bool = False)
         if full and not (frameless and not has_user_frames(error.__traceback__)):
             report = traceback.TracebackException(type(error), error, error.__traceback__)
             _strip(report, set())
-            return str(list(report.format()))
+            lines = list(report.format())
+            if error.__traceback__ is not None and lines[0] != _HEADER and not report.stack:
+                lines.insert(0, _HEADER)  # where all frames were ours Python prints none
+            return str(lines)
         return f"Error type: {type(error)}, Value: {error}"
     except Exception as broken:  # an exception class of the user's whose __str__ raises
         return f"Error type: {type(error)}, Value: <{type(broken).__name__} in its text>"

@@ -31,6 +31,8 @@ from .serial import Serial
 if TYPE_CHECKING:
     from .core import Engine
 
+SCRIPTS = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})
+"""Commands within which nothing may wait."""
 WRITING_SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL", "EXEC"})
 PATIENCE = 1.0
 """Seconds for which a command waits, at most, for events that may still be on their way."""
@@ -284,7 +286,11 @@ class Events:
         return None
 
     def run_sync(
-        self, registration: Registration, execution: Execution, event: Event | None
+        self,
+        registration: Registration,
+        execution: Execution,
+        event: Event | None = None,
+        link: bool = False,
     ) -> None:
         """Run the execution of a sync registration in the current thread.
 
@@ -292,16 +298,18 @@ class Events:
             registration: The registration.
             execution: The execution.
             event: The event for which it runs.
+            link: Whether it may see and answer the command that has caused the event.
         """
         outer = current()
         muted = {registration.request.reader, *(outer.muted if outer is not None else ())}
         round_ = getattr(self._local, "round", None)
         command = event.command if event is not None else None
-        linked = command if command is not None and command.linked else None
+        waits = command is None or (command.linked and not command.names & SCRIPTS)
+        linked = command if link and command is not None and command.linked else None
         execution.surroundings = {
             "muted": frozenset(muted),
             "command": linked,
-            "may_wait": command is None or command.linked,
+            "may_wait": waits,
             "suspend": self._suspender(round_),
         }
         if linked is not None:

@@ -118,13 +118,15 @@ class KeysRegistration(Registration):
         self._read_value: bool = options["readValue"]
 
     def watches(self) -> Watches:
-        """Sync functions concern every command that may raise their events."""
-        if self._commands:
-            return Watches(commands=self._commands)
-        if self.mode != SYNC:
+        """Sync functions concern every command that may raise their events.
+
+        So do functions for certain commands: the events of others must have been handled before,
+        or they would pass for those of the command that comes next.
+        """
+        if self.mode != SYNC and not self._commands:
             return Watches()
         reads = self._events is None or bool(self._events & {"keymiss", "expired"})
-        return Watches(writes=True, reads=reads)
+        return Watches(commands=self._commands, writes=True, reads=reads)
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -150,7 +152,7 @@ class KeysRegistration(Registration):
             return
         if self.mode == SYNC:
             execution = self.create(lambda: self._records(event))
-            self.engine.events.run_sync(self, execution, event if self._commands else None)
+            self.engine.events.run_sync(self, execution, event, link=bool(self._commands))
             return
         execution = self.create(lambda: self._records(event))
         command = event.command if self._commands else None

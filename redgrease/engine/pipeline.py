@@ -17,6 +17,7 @@ What happens with errors (``run.fail`` notes one):
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from time import perf_counter
@@ -173,6 +174,7 @@ class _Writer:
             "as_key": as_key,
             "clock": perf_counter,
             "copy": copy.deepcopy,
+            "index": operator.index,
             "reduced": reduced,
             "spent": spent,
             "spread": spread,
@@ -475,7 +477,9 @@ class _Writer:
             elif kind == "average":
                 self._add("if n:", "    out = [total / n]", builtin=True)
             elif kind == "sort":
-                self._add(f"out = sorted(gathered, reverse={step.reverse!r})", builtin=True)
+                # index(): what is not a number is an error of the record, as on Python 3.7
+                name = self._name(number, "reverse", step.reverse)
+                self._add(f"out = sorted(gathered, reverse=index({name}))", builtin=True)
                 self._add("out.reverse()")
             elif kind == "distinct":
                 self._add("out = list(set() | gathered)", "out.reverse()")

@@ -5,6 +5,7 @@ A proxy must know that without reading ahead: what is foreign passes untouched, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 INLINE_LIMIT = 64 * 1024
@@ -29,6 +30,52 @@ def number(line: bytes) -> int:
     if not (digits.isdigit() or (digits[:1] == b"-" and digits[1:].isdigit())):
         raise ProtocolError(f"invalid length {digits[:16]!r}")
     return int(digits)
+
+
+_QUOTED = {
+    0x22: re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL),
+    0x27: re.compile(rb"'((?:[^'\\]|\\'|\\(?!'))*)'"),
+}
+"""What stands in quotes in an inline request, by the quote."""
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
+
+
+def inline_words(line: bytes) -> list[bytes]:
+    """The words of an inline request, as Redis splits them.
+
+    Raises:
+        ProtocolError: Quotes do not match.
+    """
+    if b'"' not in line and b"'" not in line:
+        return line.split()
+    words: list[bytes] = []
+    line, position = line.strip(), 0
+    while position < len(line):
+        word = bytearray()
+        while position < len(line) and not line[position : position + 1].isspace():
+            quote = line[position]
+            if quote not in _QUOTED:
+                word.append(quote)
+                position += 1
+                continue
+            found = _QUOTED[quote].match(line, position)
+            if found is None:
+                raise ProtocolError("unbalanced quotes in request")
+            if quote == 0x22:
+                word += _ESCAPE.sub(_unescaped, found[1])
+            else:
+                word += found[1].replace(b"\\'", b"'")
+            position = found.end()
+        words.append(bytes(word))
+        while position < len(line) and line[position : position + 1].isspace():
+            position += 1
+    return words
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    text = found[1]
+    return bytes([int(text[1:], 16)]) if len(text) == 3 else _CONTROL.get(text, text)
 
 
 class Framer:
@@ -89,7 +136,7 @@ class Framer:
             if len(data) - start > INLINE_LIMIT:
                 raise ProtocolError("too big inline request")
             return -1
-        self.words = bytes(data[start:end]).split()
+        self.words = inline_words(bytes(data[start:end]))
         return end + 1
 
 

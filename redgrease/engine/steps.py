@@ -51,7 +51,7 @@ class Step:
     zero: Any = None
     count: int = 0
     offset: int = 0
-    reverse: bool = True
+    reverse: Any = True
     builtin: bool = False
 
     @property

@@ -393,7 +393,7 @@ class StreamRegistration(Registration):
         """Run the function; tells whether the batch is to be acknowledged."""
         execution = self.create(lambda: (record(stream.key, entry) for entry in batch.entries))
         if self.mode == SYNC:
-            self.engine.events.run_sync(self, execution, None)
+            self.engine.events.run_sync(self, execution)
         else:
             execution.run()
         if execution.status == "aborted" or execution.aborting:

@@ -65,6 +65,8 @@ def missing(module):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_public_name_has_a_docstring(name):
+    if name == "redgrease.aio":
+        pytest.importorskip("redis.asyncio", reason="needs redis-py 4.3")
     assert list(missing(importlib.import_module(name))) == []
 
 

@@ -1,5 +1,7 @@
 """What GearsBuilder accepts and refuses, and what it makes of it."""
 
+import ast
+
 import pytest
 
 pytest_plugins = ["worker_fixtures"]
@@ -105,6 +107,23 @@ def test_operations(worker, chain, expected):
         assert results == [b"{'key': '0', 'value': [2]}", b"{'key': '1', 'value': [3, 1]}"]
     else:
         assert results == expected
+
+
+@pytest.mark.parametrize("reverse", ["len", "None", "'yes'", "[]", "1.0"])
+def test_the_order_of_a_sort_must_be_a_number(worker, reverse):
+    results, errors = worker.run(
+        f"GB('PythonReader').sort({reverse}).run(lambda: (i for i in range(3)))"
+    )
+    assert results == []
+    assert len(errors) == 1 and "TypeError" in errors[0] and "integer" in errors[0]
+
+
+@pytest.mark.parametrize("chain", ["avg()", "distinct()", "sort()"])
+def test_errors_of_composite_steps_look_like_others(worker, chain):
+    _, errors = worker.run(f"GB('PythonReader').{chain}.run(lambda: (i for i in [[], {{}}]))")
+    lines = ast.literal_eval(errors[0])
+    assert lines[0] == "Traceback (most recent call last):\n"
+    assert lines[-1].startswith("TypeError: ")
 
 
 def test_convert_to_str_may_be_switched_off(worker):

@@ -221,6 +221,14 @@ def test_inline_requests(wire):
     assert [wire.reply() for _ in range(3)] == [b"+PONG\r\n", b"+OK\r\n", b"+PONG\r\n"]
 
 
+def test_quotes_in_inline_requests(wire):
+    wire.send(b'rg.configset "my key" "a\\x41"\r\nRG.CONFIGGET \'my key\'\r\n')
+    assert wire.reply().startswith(b"*1\r\n+OK")
+    assert wire.reply() == b"*1\r\n$2\r\naA\r\n"
+    wire.send(b"RG.CONFIGGET 'my key\r\n")
+    assert wire.reply() == b"-ERR Protocol error: unbalanced quotes in request\r\n"
+
+
 def test_replies_are_still_delivered_after_the_client_has_said_all(wire):
     wire.send(command([b"PING"]), command([word.encode() for word in GEARS]))
     wire.socket.shutdown(socket.SHUT_WR)

@@ -52,6 +52,29 @@ def test_inline_requests():
 
 
 @pytest.mark.parametrize(
+    "line, words",
+    [
+        (b'a "b c" d', [b"a", b"b c", b"d"]),
+        (rb'"\x41\xfF\n\r\t\b\a\"\\\q"', [b'A\xff\n\r\t\b\a"\\q']),
+        (rb"'it\'s' 'a\n' 'b\\c'", [b"it's", rb"a\n", rb"b\\c"]),
+        (b'a"b" \'\' ""', [b"ab", b"", b""]),
+        (b"  a\t'b'\r", [b"a", b"b"]),
+        (b"\"a\"b 'c'd", [b"ab", b"cd"]),  # Valkey takes that, Redis itself does not
+    ],
+)
+def test_quotes_in_inline_requests(line, words):
+    framer = Framer()
+    assert framer.next(line + b"\n", 0) == len(line) + 1
+    assert framer.words == words
+
+
+@pytest.mark.parametrize("line", [b'"a', b"'a", b'a "', rb"'a\'", rb'"a\"'])
+def test_unbalanced_quotes(line):
+    with pytest.raises(ProtocolError):
+        Framer().next(line + b"\n", 0)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"*x\r\n",

@@ -257,6 +257,39 @@ class TestAsync:
         eventually(lambda: client.get("k"), "5")
 
 
+@pytest.mark.parametrize("ask", ["isAsyncAllow()", "get_command()"])
+def test_what_a_plain_sync_function_may_do(client, ask):
+    run(
+        client,
+        "def note(r):\n"
+        "    try:\n"
+        f"        found = {ask}\n"
+        "    except redisgears.GearsError as error:\n"
+        "        found = error\n"
+        "    execute('RPUSH', 'log', found)\n"
+        "GB().foreach(note).register('k*', mode='sync')",
+    )
+    client.set("k", 1)
+    with client.pipeline(transaction=True) as transaction:
+        transaction.set("k", 1)
+        transaction.execute()
+    client.eval("return redis.call('SET', 'k', 1)", 0)
+    if ask == "isAsyncAllow()":
+        assert log(client) == ["True", "False", "False"]
+    else:
+        assert log(client) == 3 * ["Can not get command ctx"]
+
+
+def test_a_coroutine_cannot_be_waited_for_in_a_transaction(client):
+    run(client, "async def f(r):\n    pass\nGB().foreach(f).register('k*', mode='sync')")
+    with client.pipeline(transaction=True) as transaction:
+        transaction.set("k", 1)
+        assert transaction.execute() == [True]
+    assert "Creating async record is not allowed" in statistics(client)["lastError"]
+    client.set("k", 1)
+    eventually(lambda: statistics(client)["numSuccess"], 1)
+
+
 class TestLinkedCommands:
     @pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
     def test_the_reply_can_be_overridden(self, client, mode):
@@ -313,6 +346,19 @@ class TestLinkedCommands:
             "GB().foreach(lambda r: override_reply('no')).register('k', commands=['getset'])",
         )
         assert client.set("k", 1) is True
+        assert statistics(client)["numTriggered"] == 0
+
+    @pytest.mark.parametrize("mode", ["sync", "async_local"])
+    def test_events_of_the_command_before_do_not_pass_for_its_own(self, client, mode):
+        run(
+            client,
+            "GB().foreach(lambda r: override_reply(r['key']))"
+            f".register('k*', eventTypes=['keymiss'], commands=['get'], mode='{mode}')",
+        )
+        client.set("k", "there")
+        for _ in range(20):
+            assert client.mget("k1", "k2") == [None, None]
+            assert client.get("k") == "there"
         assert statistics(client)["numTriggered"] == 0
 
     def test_in_a_transaction_the_reply_stays(self, client):
