@@ -211,6 +211,7 @@ class Page:
         return dict(
             os.environ,
             PATH=path,
+            PYTHONWARNINGS="ignore::DeprecationWarning",  # of old versions of redis-py
             PYTHONPATH=os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
             REDGREASE_URL=f"redis://localhost:{self.port}",
             COLUMNS="100",
