@@ -10,9 +10,9 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from .access import InstallPolicy, check_open, tls_context
+from .access import InstallPolicy, check_open, check_password, tls_context
 from .supervisor import ServerOptions
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ class GearsServer:
         tls_ca: str | os.PathLike[str] | None = None,
         requirements: str = "on",
     ) -> None:
-        protected = bool(password or unprotected or "@" in urlsplit(redis or "").netloc)
-        check_open(host, protected)
+        check_password(password, redis)
+        if redis is None:
+            check_open(host, bool(password or unprotected))
         tls_context(*(_path(each) for each in (tls_cert, tls_key, tls_ca)))
         InstallPolicy.parse(requirements)
         if worker not in ("process", "thread"):

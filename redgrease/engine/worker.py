@@ -268,10 +268,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m redgrease.engine.worker")
     parser.add_argument("--link", required=True, help="path of the proxy's socket")
-    url = os.environ.get("REDGREASE_WORKER_REDIS")
+    # Functions, and what they start, need not see them.
+    url = os.environ.pop("REDGREASE_WORKER_REDIS", None)
+    config = os.environ.pop("REDGREASE_WORKER_CONFIG", "{}")
     parser.add_argument("--redis", default=url, required=url is None, help="URL of Redis")
     parser.add_argument("--dir", help="folder of the server")
-    parser.add_argument("--config", type=json.loads, default={}, help="configuration, as JSON")
+    parser.add_argument("--config", type=json.loads, default=config, help="configuration, as JSON")
     parser.add_argument("--requirements", default="on", help="on, off or allow:FILE")
     parser.add_argument("--version", default="10213", help="module version to emulate")
     options = parser.parse_args(arguments)
