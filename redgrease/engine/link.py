@@ -84,6 +84,7 @@ class WorkerLink:
         self._server: asyncio.AbstractServer | None = None
         self.ready = asyncio.Event()
         self.holds: list[bytes] = []
+        self._asked = False  # for a turn, before the worker was ready
 
     async def start(self) -> None:
         """Begin to listen for the worker."""
@@ -175,6 +176,10 @@ class WorkerLink:
         else:
             self._waiting.append(frame)
 
+    def arrived(self, worker: _Worker) -> None:
+        """A worker has come, which is not ready for calls, but may hold everybody back."""
+        self._worker, self._asked = worker, False
+
     def connected(self, worker: _Worker) -> None:
         """The worker is ready for calls."""
         self._worker = worker
@@ -182,6 +187,19 @@ class WorkerLink:
         waiting, self._waiting = self._waiting, []
         for frame in waiting:
             self._send(frame)
+        if self._asked:
+            self.on_events()
+
+    def _ask_turn(self) -> None:
+        if self.ready.is_set():
+            self.on_events()
+        else:
+            self._asked = True
+
+    def granted(self, hold: bytes) -> None:
+        """Tell the worker, ready or not, that everybody is held back."""
+        if self._worker is not None:
+            self._worker.transport.write(hiredis.pack_command((b"HELD", hold)))
 
     def lost(self, worker: _Worker) -> None:
         """The worker is gone: what it was doing has failed, what it held is free."""
@@ -236,7 +254,7 @@ class WorkerLink:
             self.watch = Watch.from_json(words[1])
             self.special, self.plain = self.watch.names, set()
         elif kind == b"EVENTS":
-            self.on_events()
+            self._ask_turn()
         elif kind == b"READY":
             self.connected(worker)
 
@@ -251,6 +269,7 @@ class _Worker(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self.link.arrived(self)
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)

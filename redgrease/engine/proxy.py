@@ -88,7 +88,7 @@ class Proxy:
             await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
 
     def _granted(self, hold: bytes) -> None:
-        self.link.send("HELD", hold)
+        self.link.granted(hold)
 
     def _free(self) -> None:
         for client in list(self.clients):

@@ -227,10 +227,10 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
             _exit(0)
 
     try:
-        link.serve(engine, ended)
-        engine.start()
         if own_process:
             settle_memory()
+        link.serve(engine, ended)
+        engine.start()
         link.send("READY")
         engine.scripts.serve()
     finally:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 
 import pytest
+from support.terminal import Terminal
 
 TRIGGER = 'GB("CommandReader").map(lambda words: words[1:]).register(trigger="{0}")\n'
 BROKEN = {
@@ -115,3 +117,15 @@ def test_what_is_not_there(cli, bare_cli, tmp_path):
     (tmp_path / "a.py").write_text(TRIGGER.format("t"))
     told = bare_cli("load", "--port", "1", "a.py", status=1).stderr
     assert "failed a.py" in told and "localhost:1" in told
+
+
+def test_progress_in_a_terminal(gears_server, r, tmp_path):
+    for number in range(12):
+        (tmp_path / f"s{number}.py").write_text("x = 1")
+    (tmp_path / "unblock.py").write_text(
+        "def f(x):\n    __import__('time').sleep(0.5)\nGB('ShardsIDReader').map(f).run()"
+    )
+    words = (sys.executable, "-m", "redgrease", "--port", gears_server.port, "load", "--wait", ".")
+    with Terminal(words, folder=tmp_path) as terminal:
+        terminal.wait_for("loading", "/13", "13 loaded", "running", "0/1")
+        assert terminal.end() == 0

@@ -39,7 +39,7 @@ def test_there_is_room_for_both(r):
     out.print(View(r, 24).render())
     lines = out.file.getvalue().splitlines()
     assert len(lines) <= 24
-    (at,) = [number for number, line in enumerate(lines) if line.startswith("ID  status")]
+    (at,) = [number for number, line in enumerate(lines) if line.split()[:2] == ["ID", "status"]]
     assert lines[at + 1].split()[:2] == [str(running.sequence), "running"]
     assert [line for line in lines if line.startswith("… and")] == ["… and 22 more", "… and 3 more"]
     out = Console(width=100, height=200, file=io.StringIO())

@@ -101,17 +101,27 @@ def test_the_server_is_that_of_the_tests(r, gears_server, tmp_path):
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
+def without_code(text):
+    return re.sub(r"^\s*(`{3,})[^`{]*$.*?^\s*\1\s*$", "", text, flags=re.M | re.S)
+
+
+def anchors(page):
+    """The names that hosts of repositories give to the headings of a page."""
+    headings = re.findall(r"^#+ +(.+?) *$", without_code(page.read_text("utf-8")), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(
     "page",
-    [*PAGES, *ROOT.glob("*.md")],
+    [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"],
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_relative_links_lead_somewhere(page):
     """As the files lie in the repository, for those who read them there."""
-    text = re.sub(
-        r"^\s*(`{3,})[^`{]*$.*?^\s*\1\s*$", "", page.read_text("utf-8"), flags=re.M | re.S
-    )
+    text = without_code(page.read_text("utf-8"))
     for found in LINK.findall(re.sub(r"`[^`\n]*`", "", text)):
-        target = "".join(found)
-        if not re.match(r"(https?|mailto):|#", target):
-            assert (page.parent / target.partition("#")[0]).exists(), f"{page.name}: {target}"
+        file, _, anchor = "".join(found).partition("#")
+        if not re.match(r"(https?|mailto):", file):
+            target = page.parent / file if file else page
+            assert target.exists(), f"{page.name}: {found}"
+            assert not anchor or anchor in anchors(target), f"{page.name}: {found}"
