@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which packages functions may have installed.",
 )
+@click.option(
+    "--max-function-memory",
+    metavar="SIZE",
+    help="How much memory functions may use, such as 512mb (Linux).",
+)
 @click.option("--unprotected", is_flag=True, help="Listen on any address without a password.")
 @click.option(
     "--watch",
@@ -80,6 +85,7 @@ def serve(
     tls_key: str | None,
     tls_ca: str | None,
     requirements: str,
+    max_function_memory: str | None,
     unprotected: bool,
     watched: Sequence[str],
     log_level: str,
@@ -119,6 +125,7 @@ def serve(
         tls_key=tls_key,
         tls_ca=tls_ca,
         requirements=requirements,
+        max_function_memory=max_function_memory,
         log_level=log_level,
     )
 

@@ -27,6 +27,7 @@ from .access import (
 )
 from .connection import Address, Connection, Disconnected, ErrorReply
 from .garbage import settle_memory
+from .memory import parse_size
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -55,6 +56,7 @@ class ServerOptions:
         tls_key: File with its private key; by default that of the certificate.
         tls_ca: File with the authorities for clients' certificates, which clients must show then.
         requirements: What functions may have installed: ``on``, ``off`` or ``allow:FILE``.
+        max_function_memory: How much memory functions may use, such as ``512mb``; None is no limit.
         log_level: The level of the log.
     """
 
@@ -72,6 +74,7 @@ class ServerOptions:
     tls_key: str | None = None
     tls_ca: str | None = None
     requirements: str = "on"
+    max_function_memory: str | None = None
     log_level: str = "info"
 
     def to_json(self) -> str:
@@ -126,6 +129,7 @@ class Supervisor:
             check_open(options.host, bool(options.password or options.unprotected))
         tls = tls_context(options.tls_cert, options.tls_key, options.tls_ca)
         InstallPolicy.parse(options.requirements)
+        parse_size(options.max_function_memory)
         for folder in (options.dir,):
             if folder:
                 Path(folder).mkdir(parents=True, exist_ok=True)
@@ -230,7 +234,10 @@ class Supervisor:
     def _worker_command(self) -> list[str]:
         command = [sys.executable, "-m", "redgrease.engine.worker"]
         command += ["--link", self.link_path, "--dir", self.options.dir or self.runtime]
-        return [*command, "--requirements", self.options.requirements]
+        command += ["--requirements", self.options.requirements]
+        if self.options.max_function_memory is not None:
+            command += ["--max-function-memory", self.options.max_function_memory]
+        return command
 
     @property
     def worker_pid(self) -> int | None:
