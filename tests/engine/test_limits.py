@@ -50,7 +50,7 @@ def pid(client):
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tight():
     """A server whose functions have little memory."""
     if sys.platform != "linux":
