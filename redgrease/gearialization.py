@@ -114,7 +114,7 @@ def _dumps(steps: List[loader.Step], declared: Iterable[Any], version: Tuple[int
     except NotShippableError:
         raise
     except Exception as error:
-        raise not_shippable(steps, error, declared) from error
+        raise not_shippable(steps, error, declared, version) from error
 
 
 def _steps(function: "GearFunction[Any]") -> List[loader.Step]:
@@ -205,7 +205,7 @@ def serialize(
         needed |= {_runtime_requirement()}
     trigger = steps[-1][2].get("trigger")
     shipment = Shipment(
-        assemble(made.data, f"redgrease {__version__}: {function!r}", version),
+        assemble(made.data, f"redgrease {__version__}: {function!r}", version, made.with_trees),
         needed,
         pickled,
         None if trigger is None else str(trigger),

@@ -3,7 +3,8 @@
 import types
 from typing import Any, Callable, List, Set, Tuple
 
-from redgrease.shipping.pickler import Pickled, names_in
+from redgrease.shipping.mentions import names_in
+from redgrease.shipping.pickler import Pickled
 
 __all__ = ["Watch"]
 

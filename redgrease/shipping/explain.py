@@ -1,20 +1,22 @@
 """Says which part of a function cannot be sent, and why."""
 
 import types
-from typing import Any, Iterable, Iterator, Tuple
+from typing import Any, Iterable, Iterator, Optional, Tuple
 
 from redgrease.exceptions import NotShippableError
-from redgrease.shipping.pickler import dumps, names_in
+from redgrease.shipping.mentions import names_in
+from redgrease.shipping.pickler import dumps
 
 __all__ = ["not_shippable"]
 
+Version = Optional[Tuple[int, ...]]
 DEPTH = 8  # how far variables are followed
 
 
-def _cause(value: Any, requirements: Iterable[Any]) -> str:
+def _cause(value: Any, requirements: Iterable[Any], version: Version) -> str:
     """Why a value cannot be pickled; empty if it can."""
     try:
-        dumps(value, requirements)
+        dumps(value, requirements, version)
     except Exception as error:
         return str(error) or type(error).__name__
     return ""
@@ -74,7 +76,10 @@ def _hint(value: Any) -> str:
 
 
 def not_shippable(
-    steps: Iterable[Tuple[str, Tuple[Any, ...], Any]], error: Exception, requirements: Iterable[Any]
+    steps: Iterable[Tuple[str, Tuple[Any, ...], Any]],
+    error: Exception,
+    requirements: Iterable[Any],
+    version: Version = None,
 ) -> NotShippableError:
     """Find out why steps cannot be pickled.
 
@@ -82,6 +87,7 @@ def not_shippable(
         steps: The steps.
         error: What pickling them raised.
         requirements: The packages that the server is asked to install.
+        version: The server's version of Python; None is this one.
 
     Returns:
         The exception to raise: it names the step, the function, its file and line, and how the
@@ -90,18 +96,20 @@ def not_shippable(
     requirements = list(requirements)
     for name, args, kwargs in steps:
         for value in (*args, *kwargs.values()):
-            cause = _cause(value, requirements)
+            cause = _cause(value, requirements, version)
             if cause:
-                return NotShippableError(f"{name}(): {_traced(value, cause, requirements)}")
+                return NotShippableError(
+                    f"{name}(): {_traced(value, cause, requirements, version)}"
+                )
     return NotShippableError(f"the function cannot be sent: {error}")
 
 
-def _traced(value: Any, cause: str, requirements: Iterable[Any]) -> str:
+def _traced(value: Any, cause: str, requirements: Iterable[Any], version: Version) -> str:
     """Follow the variables to the value that is the problem."""
     words = [f"{_described(value)} cannot be sent"]
     for _ in range(DEPTH):
         for name, part in () if _hint(value) else _parts(value):
-            found = _cause(part, requirements)
+            found = _cause(part, requirements, version)
             if found:
                 words.append(f"because of {name}, {_described(part)}")
                 value, cause = part, found

@@ -7,7 +7,8 @@ import types
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
 from redgrease.shipping.modules import Modules
-from redgrease.shipping.pickler import dumps, names_in
+from redgrease.shipping.mentions import names_in
+from redgrease.shipping.pickler import dumps
 
 __all__ = ["fingerprint"]
 

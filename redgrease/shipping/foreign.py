@@ -2,13 +2,13 @@
 
 import collections
 import dataclasses
-import enum
 import reprlib
 import types
+import typing
 from typing import Any, Dict, List, Tuple
 
-from redgrease.exceptions import NotShippableError
-from redgrease.shipping import trees
+from redgrease.shipping import classes
+from redgrease.shipping.standard import Lacking
 
 __all__ = ["fitted"]
 
@@ -21,7 +21,6 @@ _MADE = frozenset(
         *("__annotations_cache__", "__type_params__", "__classdictcell__", "__weakref__"),
     ]
 )
-_ENUM_STATE = frozenset(["_value_", "_name_", "__objclass__", "_sort_order_"])
 _DATACLASS_WORDS = frozenset(
     [
         *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__annotations__"),
@@ -32,11 +31,19 @@ _DATACLASS_FILES = (
     dataclasses.dataclass.__code__.co_filename,
     reprlib.recursive_repr.__code__.co_filename,
 )
+_PROTOCOL_WORDS = frozenset(
+    [
+        *("_is_protocol", "_is_runtime_protocol", "__protocol_attrs__", "__parameters__"),
+        *("__callable_proto_members_only__", "__non_callable_proto_members__"),
+        "__orig_bases__",
+    ]
+)
 _NAMEDTUPLE_WORDS = frozenset(
     [
         *("__new__", "_make", "_replace", "__replace__", "__repr__", "_asdict", "__getnewargs__"),
         *("__slots__", "_fields", "_fields_defaults", "_field_defaults", "_field_types"),
         *("__annotations__", "__match_args__", "__orig_bases__", "__getstate__", "_source"),
+        *("__parameters__", "__class_getitem__"),
     ]
 )
 
@@ -53,22 +60,22 @@ def fitted(kind: type, reduced: Tuple[Any, ...], version: Version) -> Tuple[Any,
         How to pickle it.
 
     Raises:
-        NotShippableError: It cannot be made there.
+        Lacking: It cannot be made there.
     """
     if type(kind).__name__ == "_TypedDictMeta":
-        return trees.same, (dict,)  # all that it is when it runs
+        return classes.same, (dict,)  # all that it is when it runs
     make, arguments, (state, slots), *rest = reduced
     state = {name: value for name, value in state.items() if name not in _MADE}
-    if _is_namedtuple(kind):
-        return _namedtuple(kind, state)
-    if issubclass(kind, enum.Enum):
-        return _enumeration(kind, make, arguments, state)
+    if is_namedtuple(kind):
+        return namedtuple(kind, state)
     if "__annotations__" in state:
         state["__annotations__"] = {
             name: _hint(hint) for name, hint in state["__annotations__"].items()
         }
     if "__dataclass_fields__" in vars(kind):
         return _dataclass(kind, make, arguments, state, version)
+    if hasattr(kind, "_is_protocol"):
+        return _protocol(make, arguments, state)
     return (make, arguments, (state, slots), *rest)
 
 
@@ -85,14 +92,43 @@ def _is_from(value: Any, *files: str) -> bool:
     )
 
 
+# -- protocols
+
+
+def _protocol(make: Any, arguments: Tuple[Any, ...], state: Dict[str, Any]) -> Tuple[Any, ...]:
+    own = {
+        name: value
+        for name, value in state.items()
+        if name not in _PROTOCOL_WORDS
+        and getattr(getattr(value, "__func__", value), "__module__", None) != "typing"
+    }
+    own.pop("_abc_impl", None)
+    checkable = bool(state.get("_is_runtime_protocol"))
+    content = (own, state.get("_abc_impl", []), checkable)
+    return make, arguments, content, None, None, classes.fill_protocol
+
+
 # -- named tuples
 
 
-def _is_namedtuple(kind: type) -> bool:
-    return kind.__bases__ == (tuple,) and isinstance(getattr(kind, "_fields", None), tuple)
+def is_namedtuple(kind: type) -> bool:
+    """Whether a class was made by ``namedtuple``, or by ``NamedTuple`` and perhaps ``Generic``."""
+    bases: Tuple[Any, ...] = kind.__bases__
+    return bases in ((tuple,), (tuple, typing.Generic)) and isinstance(
+        getattr(kind, "_fields", None), tuple
+    )
 
 
-def _namedtuple(kind: Any, state: Dict[str, Any]) -> Tuple[Any, ...]:
+def namedtuple(kind: Any, state: Dict[str, Any]) -> Tuple[Any, ...]:
+    """How a class of named tuples is pickled.
+
+    Args:
+        kind: The class.
+        state: Its attributes.
+
+    Returns:
+        How to pickle it.
+    """
     defaults = getattr(kind, "_field_defaults", {})
     fields = kind._fields
     home = collections.namedtuple.__code__.co_filename
@@ -104,43 +140,13 @@ def _namedtuple(kind: Any, state: Dict[str, Any]) -> Tuple[Any, ...]:
         and (name not in _NAMEDTUPLE_WORDS or (_is_function(value) and not _is_from(value, home)))
     }
     values = [defaults[name] for name in fields if name in defaults]
-    arguments = (kind.__name__, fields, values, kind.__module__, kind.__qualname__)
-    return trees.make_namedtuple, arguments, own, None, None, trees.fill
+    generic = len(kind.__bases__) > 1
+    arguments = (kind.__name__, fields, values, kind.__module__, kind.__qualname__, generic)
+    return classes.make_namedtuple, arguments, own, None, None, classes.fill
 
 
 def _is_function(value: Any) -> bool:
     return isinstance(value, types.FunctionType)
-
-
-# -- enumerations
-
-
-def _enumeration(
-    kind: Any, make: Any, arguments: Tuple[Any, ...], state: Dict[str, Any]
-) -> Tuple[Any, ...]:
-    members = kind.__members__
-    own = {
-        name: value
-        for name, value in state.items()
-        if name not in members and _is_own_of_enum(name, value)
-    }
-    contents = {
-        member.name: {
-            name: value for name, value in vars(member).items() if name not in _ENUM_STATE
-        }
-        for member in kind
-    }
-    contents = {name: content for name, content in contents.items() if content}
-    values = {name: member.value for name, member in members.items()}
-    arguments = (*arguments[:3], values, *arguments[4:])
-    return make, arguments, (own, contents), None, None, trees.fill_enum
-
-
-def _is_own_of_enum(name: str, value: Any) -> bool:
-    """Whether an attribute is the user's, and not one that the metaclass makes."""
-    if name.startswith("__") and name.endswith("__"):
-        return (_is_function(value) and value.__module__ != "enum") or name == "__doc__"
-    return name == "_missing_" or not (name.startswith("_") and name.endswith("_"))
 
 
 # -- data classes
@@ -150,10 +156,7 @@ def _dataclass(
     kind: Any, make: Any, arguments: Tuple[Any, ...], state: Dict[str, Any], version: Version
 ) -> Tuple[Any, ...]:
     if version < (3, 7):
-        raise NotShippableError(
-            f"the data class {kind.__qualname__} cannot be sent to Python 3.6: the module"
-            " dataclasses came with Python 3.7"
-        )
+        raise Lacking("it is not there on Python 3.6: the module dataclasses came with Python 3.7")
     hints = vars(kind).get("__annotations__", {})
     every = kind.__dataclass_fields__
     fields = [_field(every[name]) for name in hints if name in every]
@@ -168,7 +171,8 @@ def _dataclass(
     params = kind.__dataclass_params__
     names = ["init", "repr", "eq", "order", "unsafe_hash", "frozen"]
     settings = {name: getattr(params, name) for name in names}
-    return make, arguments, (own, fields, settings), None, None, trees.fill_dataclass
+    settings["state"] = _is_from(vars(kind).get("__getstate__"), *_DATACLASS_FILES)
+    return make, arguments, (own, fields, settings), None, None, classes.fill_dataclass
 
 
 def _is_made(name: str, value: Any) -> bool:
@@ -186,7 +190,7 @@ def _is_class_variable(field: Any) -> bool:
 
 
 def _field(field: Any) -> Tuple[str, str, Any, Dict[str, Any]]:
-    """A field, as :func:`redgrease.shipping.trees.fill_dataclass` takes it."""
+    """A field, as :func:`redgrease.shipping.classes.fill_dataclass` takes it."""
     names: List[str] = ["init", "repr", "hash", "compare"]
     given = {name: getattr(field, name) for name in names}
     for name in ("default", "default_factory"):

@@ -293,6 +293,41 @@ def make_cached(function: Any, size: Optional[int], typed: bool) -> Any:
     return functools.lru_cache(size, typed)(function)
 
 
+def make_cached_property(function: Any, name: Optional[str], doc: Optional[str]) -> Any:
+    """A property that is computed once."""
+    import functools
+
+    class Cached:  # before Python 3.8
+        def __init__(self, function):  # type: ignore # no hints: they would be sent as well
+            self.func = function
+
+        def __get__(self, instance, owner=None):  # type: ignore
+            if instance is None:
+                return self
+            return vars(instance).setdefault(self.attrname, self.func(instance))
+
+    made: Any = getattr(functools, "cached_property", Cached)(function)
+    made.attrname, made.__doc__ = name, doc
+    return made
+
+
+def make_dispatcher(function: Any) -> Any:
+    """A function of ``functools.singledispatch``, to be filled by :func:`fill_dispatcher`."""
+    import functools
+
+    return functools.singledispatch(function)
+
+
+def fill_dispatcher(made: Any, state: Tuple[Any, Dict[str, Any], Dict[str, Any]]) -> None:
+    """Give a dispatching function its implementations, attributes and names."""
+    registry, attributes, names = state
+    for kind, function in registry:
+        made.register(kind, function)
+    vars(made).update(attributes)
+    for name, value in names.items():
+        setattr(made, name, value)
+
+
 HELPERS = {
     "subimport": import_module,
     "dynamic_subimport": dynamic_module,
@@ -334,7 +369,7 @@ class Unpickler(pickle.Unpickler):
         """Find what the pickle refers to by name; the names of clients are not looked up here."""
         if module.partition(".")[0] == "cloudpickle" and name in HELPERS:
             return HELPERS[name]
-        if module in ("redgrease.shipping.loader", "redgrease.shipping.trees"):
+        if module.startswith("redgrease.shipping."):
             owner, _, method = name.rpartition(".")
             return getattr(self, method) if owner else globals()[name]
         try:

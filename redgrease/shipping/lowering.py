@@ -67,7 +67,8 @@ class _Checker:
             root: The function itself, whose own decorators, annotations and type parameters do
                 not travel.
             final: Whether a ``continue`` here would leave a ``finally``.
-            tried: Whether this is what a ``try`` is about, so that an import may fail.
+            tried: Whether this is what a ``try`` is about, or what an ``if`` asks the version for,
+                so that an import may fail.
         """
         kind = type(node).__name__
         if kind in _NODES:
@@ -83,7 +84,10 @@ class _Checker:
             if name in left_out or name == "annotation":
                 continue
             in_final = final or (name == "finalbody" and kind in ("Try", "TryStar"))
-            in_try = (tried and kind not in _SCOPES) or (name == "body" and kind == "Try")
+            may_fail = (name == "body" and kind == "Try") or (
+                kind == "If" and _is_about_versions(node)
+            )
+            in_try = (tried and kind not in _SCOPES) or may_fail
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, ast.AST):
                     yield from self.visit(item, root, in_final, in_try)
@@ -94,10 +98,13 @@ class _Checker:
 
     def _Subscript(self, node: Any, *_: Any) -> Iterator[Unknown]:
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else ()
+        if items and _place(node.slice) < _place(items[0]):  # in parentheses of its own
+            return
         if any(isinstance(item, ast.Starred) for item in items):
             yield from self._since((3, 11), node, "a starred expression in a subscript")
 
     def _definition(self, node: Any, root: Any, *_: Any) -> Iterator[Unknown]:
+        yield from self._function(node)
         if node is root:
             return
         if getattr(node, "type_params", None):
@@ -107,6 +114,15 @@ class _Checker:
                 yield from self._since((3, 9), decorator, "a decorator that is any expression")
 
     _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
+
+    def _function(self, node: Any, *_: Any) -> Iterator[Unknown]:
+        if not isinstance(node, ast.AsyncFunctionDef):
+            for inner in _own(node):
+                if isinstance(inner, ast.GeneratorExp) and _is_async(inner):
+                    what = "an asynchronous generator expression in an ordinary function"
+                    yield from self._since((3, 7), inner, what)
+
+    _Lambda = _function
 
     def _arguments(self, node: Any, *_: Any) -> Iterator[Unknown]:
         # Without the slash it means the same, unless such a name may be among the others.
@@ -122,8 +138,9 @@ class _Checker:
                 yield Unknown(node.lineno, reason)
 
     def _ImportFrom(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
-        reason = None if tried or node.level else lacks(self._version, node.module or "")
-        if reason is not None:
+        names = [] if tried or node.level else [alias.name for alias in node.names]
+        reasons = [lacks(self._version, node.module or "", name) for name in names]
+        for reason in filter(None, reasons):
             yield Unknown(node.lineno, reason)
 
     def _comprehension_in(self, node: Any, *_: Any) -> Iterator[Unknown]:
@@ -137,6 +154,24 @@ class _Checker:
 
 def _is_async(comprehension: Any) -> bool:
     return any(each.is_async for each in comprehension.generators)
+
+
+def _place(node: Any) -> Tuple[int, int]:
+    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+
+
+def _own(node: Any) -> Iterator[Any]:
+    """All within a function, except for functions inside it."""
+    for inner in ast.iter_child_nodes(node):
+        yield inner
+        if type(inner).__name__ not in _SCOPES:
+            yield from _own(inner)
+
+
+def _is_about_versions(node: Any) -> bool:
+    words = ("version_info", "hexversion", "version", "TYPE_CHECKING")
+    names = (getattr(each, "attr", getattr(each, "id", "")) for each in ast.walk(node.test))
+    return any(name in words for name in names)
 
 
 def _is_plain_decorator(node: Any) -> bool:
@@ -155,12 +190,14 @@ class _Lowering(ast.NodeTransformer):
         self._version = version
         self._texts = texts  # whether annotations are texts: `from __future__ import annotations`
         self._source = source
-        self._in_class = False
+        self._in_class = self._decorated = False
 
     def _scope(self, node: Any, is_class: bool) -> Any:
-        before, self._in_class = self._in_class, is_class
+        before = self._in_class, self._decorated
+        self._in_class = is_class
+        self._decorated = is_class and bool(node.decorator_list)
         self.generic_visit(node)
-        self._in_class = before
+        self._in_class, self._decorated = before
         return node
 
     def visit_FunctionDef(self, node: Any) -> Any:
@@ -188,8 +225,13 @@ class _Lowering(ast.NodeTransformer):
     def visit_AnnAssign(self, node: Any) -> Any:
         if not self._in_class:  # a local variable's annotation is never looked at
             node.annotation = ast.copy_location(ast.Constant(value=None), node.annotation)
+        elif self._decorated and (self._texts or _is_text(node.annotation)):
+            # Data classes look such names up in a module that is not there.
+            node.annotation = _marker(node.annotation)
         elif self._texts:
             node.annotation = self._text(node.annotation)
+        elif self._version < (3, 10):
+            node.annotation = _Types(self._version).visit(node.annotation)
         return self.generic_visit(node)
 
     def _text(self, node: Any) -> Any:
@@ -206,6 +248,63 @@ class _Lowering(ast.NodeTransformer):
         while isinstance(node, ast.Attribute):
             node = node.value
         return annotation if isinstance(node, (ast.Name, ast.Constant)) else None
+
+
+def _is_text(node: Any) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _expression(text: str, at: Any) -> Any:
+    """An expression, all of whose parts are where another node is."""
+    made = ast.parse(text, mode="eval").body
+    for node in ast.walk(made):
+        ast.copy_location(node, at)
+    return made
+
+
+def _marker(annotation: Any) -> Any:
+    """What is left of the annotation of a data class's field: whether it is one."""
+    node = annotation
+    if _is_text(node):
+        try:
+            node = ast.parse(node.value, mode="eval").body
+        except SyntaxError:
+            pass
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    name = getattr(node, "attr", getattr(node, "id", ""))
+    homes = {"ClassVar": "typing", "InitVar": "dataclasses", "KW_ONLY": "dataclasses"}
+    home, name = (homes[name], name) if name in homes else ("typing", "Any")
+    return _expression(f"__import__({home!r}).{name}", annotation)
+
+
+class _Types(ast.NodeTransformer):
+    """Writes types as versions before Python 3.9 and 3.10 do."""
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+
+    def visit_BinOp(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.BitOr):
+            return node
+        made = _expression("__import__('typing').Union[0, 0]", node)
+        (made.slice if isinstance(made.slice, ast.Tuple) else made.slice.value).elts = [
+            *(node.left, node.right)
+        ]
+        return made
+
+    def visit_Subscript(self, node: Any) -> Any:
+        node.slice = self.visit(node.slice)
+        if self._version >= (3, 9):
+            return node
+        # Classes of types that cannot be subscripted there are taken as they are.
+        made = _expression("0 if hasattr(0, '__class_getitem__') or 0 else 0", node)
+        asked = _expression("hasattr(type(0), '__getitem__')", node)
+        made.test.values[0].args[0] = asked.args[0].args[0] = node.value
+        made.test.values[1] = asked
+        made.body, made.orelse = node, node.value
+        return made
 
 
 def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequence[str]) -> Any:

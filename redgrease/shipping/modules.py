@@ -42,6 +42,15 @@ def _file(module: types.ModuleType) -> Optional[str]:
     return path
 
 
+def is_standard(name: str) -> bool:
+    """Whether a module, by its name, is of the standard library."""
+    top = name.partition(".")[0]
+    if top in _STANDARD_NAMES or top in sys.builtin_module_names:
+        return True
+    path = _file(sys.modules.get(top, sys))
+    return path is not None and path.startswith(_STANDARD_FOLDERS) and not _INSTALLED.search(path)
+
+
 def is_installed(module: types.ModuleType) -> bool:
     """Whether a module belongs to the standard library or to an installed package.
 

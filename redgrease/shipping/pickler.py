@@ -4,51 +4,36 @@ cloudpickle does the work.  This module decides what travels by value and what b
 puts words in the place of what servers have themselves.
 """
 
-import collections
 import copy
-import dis
 import enum
 import functools
 import io
 import sys
 import types
 import typing
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from cloudpickle import CloudPickler
 from cloudpickle import cloudpickle as core
 from cloudpickle import cloudpickle_fast as fast
 
 from redgrease import runtime
-from redgrease.exceptions import NotShippableError
 from redgrease.func import ClosedCommand, Command
-from redgrease.shipping import loader, trees
-from redgrease.shipping.modules import OPERANDS, PLAIN, Modules
+from redgrease.shipping import classes, loader, trees
+from redgrease.shipping.enumerations import enumeration
+from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, dispatcher
+from redgrease.shipping.mentions import Uses, is_redgrease, names_in
+from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import source_of
-from redgrease.shipping.standard import lacks, public_home
+from redgrease.shipping.standard import Lacking, lacks, public_home
 
 __all__ = ["Pickled", "dumps"]
 
 PROTOCOL = 4  # the highest of Python 3.6 and 3.7
 
 _WORDS = frozenset(runtime.__all__) - {"GEARS_RUNTIME", "in_server", "run"}
-_ATTRIBUTES = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
-_VARIABLES = frozenset(["LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF"])
+_HEAP_TYPE = 1 << 9
 _CACHED = type(functools.lru_cache()(int))
-
-
-class Names(NamedTuple):
-    """What a code object mentions.
-
-    Attributes:
-        attributes: Names behind a dot, and texts that could be such names.
-        imports: Modules that it imports when it runs.
-        paths: For each use of a variable: its name, and the names behind dots that follow.
-    """
-
-    attributes: FrozenSet[str]
-    imports: FrozenSet[str]
-    paths: Tuple[Tuple[str, ...], ...]
 
 
 class Pickled(NamedTuple):
@@ -59,41 +44,14 @@ class Pickled(NamedTuple):
         needs_redgrease: Whether it refers to parts of redgrease that do not travel.
         functions: The functions in it that travel by value.
         plain: Whether it is made of functions, classes and constants only.
+        with_trees: Whether reading it takes more than :mod:`.loader`.
     """
 
     data: bytes
     needs_redgrease: bool
     functions: List[types.FunctionType]
     plain: bool
-
-
-@functools.lru_cache(maxsize=4096)
-def names_in(code: types.CodeType) -> Names:
-    """Find out what a code object mentions, those inside it included."""
-    attributes: Set[str] = set()
-    imports: Set[str] = set()
-    paths: List[Tuple[str, ...]] = []
-    path: List[str] = []
-    for step in dis.get_instructions(code):
-        if path and step.opname in _ATTRIBUTES:
-            path.append(str(step.argval))
-        else:
-            if path:
-                paths.append(tuple(path))
-            path = [str(step.argval)] if step.opname in _VARIABLES else []
-        if step.opname.endswith(("_ATTR", "_METHOD")):
-            attributes.add(str(step.argval))
-        elif step.opname == "IMPORT_NAME":
-            imports.add(str(step.argval))
-    for constant in code.co_consts:
-        if isinstance(constant, str) and constant.isidentifier():
-            attributes.add(constant)
-        elif isinstance(constant, types.CodeType):
-            inner = names_in(constant)
-            attributes |= inner.attributes
-            imports |= inner.imports
-            paths += inner.paths
-    return Names(frozenset(attributes), frozenset(imports), tuple(paths))
+    with_trees: bool
 
 
 class _Namespace:
@@ -131,52 +89,25 @@ def _attribute(module: types.ModuleType, name: str) -> Any:
     return _Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
 
 
-class Uses:
-    """What is used of modules, as far as functions have been looked at.
-
-    Attributes:
-        attributes: Names of attributes of any module.
-        redgrease: Names of attributes by module of redgrease; None where it is not known.
-    """
-
-    def __init__(self) -> None:
-        self.attributes: Set[str] = set()
-        self.redgrease: Dict[str, Optional[Set[str]]] = {}
-
-    def size(self) -> int:
-        """Grows whenever something is added."""
-        known = [len(names) + 1 for names in self.redgrease.values() if names is not None]
-        unknown = 10**6 * (len(self.redgrease) - len(known))
-        return len(self.attributes) + sum(known) + unknown
-
-    def note(self, code: types.CodeType, names: Dict[str, Any]) -> None:
-        """Note what a function uses.
-
-        Args:
-            code: Its code.
-            names: The values of its variables from outside.
-        """
-        mentioned = names_in(code)
-        self.attributes |= mentioned.attributes
-        for variable, *path in mentioned.paths:
-            value = names.get(variable)
-            if isinstance(value, types.ModuleType) and _is_redgrease(value.__name__):
-                self._note_path(value, path)
-
-    def _note_path(self, module: types.ModuleType, path: List[str]) -> None:
-        if not path:  # it is passed on, or asked for its attributes by getattr
-            self.redgrease[module.__name__] = None
-            return
-        used = self.redgrease.setdefault(module.__name__, set())
-        if used is not None:
-            used.add(path[0])
-        value = getattr(module, path[0], None)
-        if isinstance(value, types.ModuleType):
-            self._note_path(value, path[1:])
+def _is_slot(kind: type, value: Any) -> bool:
+    """Whether an attribute of a class was made for one of its slots."""
+    slots = (types.MemberDescriptorType, types.GetSetDescriptorType)
+    return isinstance(value, slots) and value.__objclass__ is kind
 
 
-def _is_redgrease(name: Any) -> bool:
-    return isinstance(name, str) and name.partition(".")[0] == "redgrease"
+def _is_found(value: Any) -> bool:
+    """Whether something is where it says it is."""
+    return getattr(sys.modules.get(value.__module__), value.__name__, None) is value
+
+
+def _is_nowhere(kind: type) -> bool:
+    """Whether a class was made while the program runs, and is not where it says it is."""
+    made = bool(kind.__flags__ & _HEAP_TYPE) and kind.__module__ != "builtins"
+    return made and not core._should_pickle_by_reference(kind)
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
 
 
 class Pickler(CloudPickler):  # type: ignore[misc]
@@ -202,11 +133,13 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.uses = uses
         self.version = version
         self.needs_redgrease = False
+        self.with_trees = version is not None
         self.functions: List[types.FunctionType] = []
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
         self._namespaces: Dict[str, _Namespace] = {}
         self._codes: Dict[int, _Code] = {}
+        self._cells: Dict[int, Any] = {}
 
     # -- the two ways in which cloudpickle asks how to pickle something
 
@@ -241,12 +174,16 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._cached(obj)
         if kind is typing.TypeVar:
             return self._typevar(obj)
-        if self.version is not None and kind in _NEWER:
-            since, reduce = _NEWER[kind]
-            if self.version < since:
-                return reduce(obj)
-        if kind in _OTHERS:
-            return _OTHERS[kind](obj)
+        if self.version is not None and kind in FOREIGN:
+            return FOREIGN[kind](obj, self.version)
+        if kind in NAMED and (self.modules.by_value(obj.__module__) or not _is_found(obj)):
+            return NAMED[kind](obj, self.version is not None)
+        if kind is types.BuiltinFunctionType and isinstance(obj.__self__, types.ModuleType):
+            return self._elsewhere(obj)
+        if self.version is not None and kind.__module__ == "typing":
+            self._check("typing", getattr(obj, "_name", None) or "")
+        if kind in OTHERS:
+            return OTHERS[kind](obj)
         if issubclass(kind, (Command, ClosedCommand)):
             return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
@@ -262,9 +199,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _function(self, function: types.FunctionType) -> Any:
         home = function.__module__
-        self._check_home(home)
-        if _is_redgrease(home):
-            if home in (loader.__name__, trees.__name__):
+        if is_redgrease(home):
+            if home in (loader.__name__, trees.__name__, classes.__name__):
                 return NotImplemented
             reduced = self._word(function)
             if reduced is not NotImplemented:
@@ -273,58 +209,73 @@ class Pickler(CloudPickler):  # type: ignore[misc]
                 return self._dynamic_function_reduce(function)
             self.needs_redgrease = True
         elif self.modules.by_value(home):
+            if function.__code__ is DISPATCHER:
+                self.plain = False
+                return dispatcher(function)
             return self._dynamic_function_reduce(function)
-        return NotImplemented
+        return self._elsewhere(function)
 
-    def _check_home(self, module: Any) -> None:
+    def _check(self, module: Any, name: str = "") -> None:
         """Refuse what the standard library of the server cannot have."""
         if self.version is not None and isinstance(module, str):
-            reason = lacks(self.version, public_home(module))
+            reason = lacks(self.version, module, name)
             if reason is not None:
-                raise NotShippableError(
-                    f"the function refers to what is not there on Python {self.version[0]}."
-                    f"{self.version[1]}: {reason}"
-                )
+                version = ".".join(map(str, self.version))
+                raise Lacking(f"it is not there on Python {version}: {reason}")
+
+    def _elsewhere(self, value: Any) -> Any:
+        """How a function or class is pickled that other versions of Python keep elsewhere."""
+        home = value.__module__
+        if self.version is None or not isinstance(home, str) or not is_standard(home):
+            return NotImplemented
+        public = public_home(value)
+        self._check(public, value.__name__)
+        if public == home:
+            return NotImplemented
+        return getattr, (sys.modules[public], value.__name__)
 
     def _class(self, kind: type) -> Any:
         home = kind.__module__
-        self._check_home(home)
-        if self.version is not None and public_home(home) != home:
-            found = getattr(sys.modules.get(public_home(home)), kind.__name__, None)
-            if found is kind:
-                return getattr, (sys.modules[public_home(home)], kind.__name__)
-        if _is_redgrease(home):
+        if is_redgrease(home):
             reduced = self._word(kind)
             if reduced is not NotImplemented:
                 return reduced
             if home in PLAIN:
                 return self._class_by_value(kind)
             self.needs_redgrease = True
-        elif self.modules.by_value(home):
+        elif self.modules.by_value(home) or _is_nowhere(kind):
             return self._class_by_value(kind)
-        return NotImplemented
+        return self._elsewhere(kind)
 
     def _class_by_value(self, kind: type) -> Any:
         self.plain = False  # a class may change in too many ways to be watched
-        make, arguments, *rest = fast._dynamic_class_reduce(kind)
-        if not issubclass(kind, enum.Enum):
-            # By these the client finds its own class, when a result is of it.
-            names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-            words = dict(arguments[3], **names)
-            # A class made with NamedTuple is made a second time as what it became.
-            bases = arguments[2]
-            bases = kind.__bases__ if typing.NamedTuple in bases else bases
-            arguments = (*arguments[:2], bases, words, *arguments[4:])
-        if self.version is not None:
-            from redgrease.shipping.foreign import fitted
+        make, arguments, (state, slots), *rest = fast._dynamic_class_reduce(kind)
+        if issubclass(kind, enum.Enum):
+            self.with_trees = True
+            return enumeration(kind, state, self.version)
+        # By these the client finds its own class, when a result is of it.
+        words = dict(arguments[3], __module__=kind.__module__, __qualname__=kind.__qualname__)
+        state = {name: value for name, value in state.items() if not _is_slot(kind, value)}
+        if "__slots__" in state:
+            words["__slots__"] = state.pop("__slots__")
+        # A class made with NamedTuple is made a second time as what it became.
+        bases = arguments[2]
+        bases = kind.__bases__ if typing.NamedTuple in bases else bases
+        reduced = (make, (*arguments[:2], bases, words, *arguments[4:]), (state, slots), *rest)
+        if self.version is not None or len(bases) > 1 and bases[0] is tuple:
+            from redgrease.shipping import foreign  # which needs Python 3.7
 
-            return fitted(kind, (make, arguments, *rest), self.version)
-        return (make, arguments, *rest)
+            if self.version is not None:
+                return foreign.fitted(kind, reduced, self.version)
+            if foreign.is_namedtuple(kind):
+                self.with_trees = True
+                return foreign.namedtuple(kind, state)
+        return reduced
 
     def _module(self, module: types.ModuleType) -> Any:
         name = module.__name__
-        self._check_home(name)
-        if _is_redgrease(name):
+        self._check(name)
+        if is_redgrease(name):
             self.travelling = True
             used = self.uses.redgrease.get(name)
             if used is None:
@@ -346,7 +297,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
     def _cached(self, function: Any) -> Any:
         """A function with ``lru_cache``; pickle knows it only by reference."""
         if not self.modules.by_value(function.__module__):
-            self.needs_redgrease |= _is_redgrease(function.__module__)
+            self.needs_redgrease |= is_redgrease(function.__module__)
             return NotImplemented
         settings: Dict[str, Any] = getattr(function, "cache_parameters", dict)()  # Python 3.9
         size = function.cache_info().maxsize
@@ -365,6 +316,14 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         # Nothing on a server looks at annotations, and they would bring their types along.
         slots["__annotations__"] = {}
         names: Dict[str, Any] = slots["__globals__"]
+        for name in names_in(func.__code__).bodies:  # cloudpickle looks at functions only
+            if name in func.__globals__ and not _is_special(name):
+                names[name] = func.__globals__[name]
+        if func.__closure__ is not None:
+            # Functions that share a variable share it on the server too.
+            cells = zip(func.__closure__, arguments[4])
+            shared = tuple(self._cells.setdefault(id(cell), made) for cell, made in cells)
+            arguments = (*arguments[:4], shared)
         self.functions.append(func)
         self._note(func, names)
         namespace = self._namespace(func)
@@ -373,6 +332,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if self.version is not None:
             arguments = (self._source(func, self.version), *arguments[1:])
             slots.pop("__type_params__", None)
+            for name in [name for name in names if name.startswith("@")]:
+                del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
 
     def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
@@ -391,7 +352,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             except ValueError:  # still empty
                 continue
         self.uses.note(code, variables)
-        if any(map(_is_redgrease, names_in(code).imports)):
+        if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True
 
     def _namespace(self, function: types.FunctionType) -> Optional[_Namespace]:
@@ -402,29 +363,6 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return None
         return self._namespaces.setdefault(module.__name__, _Namespace(module.__name__))
 
-
-def _view(make: Any) -> Callable[[Any], Tuple[Any, ...]]:
-    return lambda view: (make, (list(view), True))
-
-
-_ORDERED: Any = collections.OrderedDict()
-# What only newer releases of cloudpickle know.
-_OTHERS: Dict[type, Callable[[Any], Tuple[Any, ...]]] = {
-    type(_ORDERED.keys()): _view(loader.make_keys),
-    type(_ORDERED.values()): _view(loader.make_values),
-    type(_ORDERED.items()): _view(loader.make_items),
-}
-if sys.version_info >= (3, 7):
-    import dataclasses
-
-    _OTHERS[dataclasses._FIELD_BASE] = lambda mark: (loader.field_type, (mark.name,))  # type: ignore[attr-defined]
-
-# Kinds of types that came with a version, and how they are written for earlier ones.
-_NEWER: Dict[type, Tuple[Tuple[int, ...], Callable[[Any], Tuple[Any, ...]]]] = {}
-if sys.version_info >= (3, 9):
-    _NEWER[types.GenericAlias] = (3, 9), lambda alias: (trees.same, (alias.__origin__,))
-if sys.version_info >= (3, 10):
-    _NEWER[types.UnionType] = (3, 10), lambda kinds: (trees.union, kinds.__args__)
 
 _HARMLESS = frozenset(
     [
@@ -472,5 +410,6 @@ def dumps(
             # something was found that had not been known from the start, once more.
             if uses.size() == before or not pickler.travelling:
                 return Pickled(
-                    file.getvalue(), pickler.needs_redgrease, pickler.functions, pickler.plain
+                    *(file.getvalue(), pickler.needs_redgrease, pickler.functions),
+                    *(pickler.plain, pickler.with_trees),
                 )

@@ -42,9 +42,9 @@ MISMATCH = (
 
 @functools.lru_cache(maxsize=None)
 def loader_text(with_trees: bool = False) -> str:
-    """The text of :mod:`.loader`, and of :mod:`.trees` where code travels as source."""
+    """The text of :mod:`.loader`; with those of :mod:`.trees` and :mod:`.classes` if need be."""
     texts = []
-    for name in ["loader.py", "trees.py"] if with_trees else ["loader.py"]:
+    for name in ["loader.py", "trees.py", "classes.py"] if with_trees else ["loader.py"]:
         source = pkgutil.get_data("redgrease.shipping", name)
         assert source is not None
         texts.append(source.decode("utf-8"))
@@ -63,13 +63,16 @@ def _one_line(text: str) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def assemble(plan: bytes, title: str, version: Optional[Tuple[int, ...]] = None) -> str:
+def assemble(
+    plan: bytes, title: str, version: Optional[Tuple[int, ...]] = None, with_trees: bool = False
+) -> str:
     """Make the script.
 
     Args:
         plan: The pickled steps.
         title: What the script is, for people who see it in a log of the server's.
         version: The server's version of Python; None is the one that runs here.
+        with_trees: Whether the pickle takes more than the loader, whatever the version.
 
     Returns:
         The script.
@@ -78,7 +81,7 @@ def assemble(plan: bytes, title: str, version: Optional[Tuple[int, ...]] = None)
     expression = f"base64.b64decode({base64.b64encode(packed).decode('ascii')!r})"
     ours = tuple(sys.version_info[:2])
     version = ours if version is None else tuple(version[:2])
-    with_trees = version != ours
+    with_trees = with_trees or version != ours
     return TEMPLATE.format(
         title=_one_line(title),
         version=version,

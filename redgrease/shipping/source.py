@@ -13,7 +13,7 @@ import linecache
 import os
 import sys
 import types
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from redgrease.exceptions import NotShippableError
 from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
@@ -22,6 +22,7 @@ from redgrease.shipping.trees import Tree, compile_tree
 __all__ = ["Source", "source_of"]
 
 Version = Tuple[int, ...]
+Path = Tuple[Tuple[str, bool], ...]  # names, and whether they are of classes
 
 _FUTURES = functools.reduce(
     lambda flags, name: flags | getattr(__future__, name).compiler_flag,
@@ -35,7 +36,6 @@ _COMPARED = [
     *("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars"),
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
 ]
-_NO_CLASS = "_"
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -44,13 +44,13 @@ class Source(NamedTuple):
 
     tree: Tree
     filename: str
-    owner: Optional[str]
+    path: Path
     free: Tuple[str, ...]
 
 
 class _Definition(NamedTuple):
     node: Any
-    owner: str
+    path: Path
 
 
 class _File(NamedTuple):
@@ -77,7 +77,7 @@ def _parsed(text: str) -> _File:
     if sys.version_info < (3, 9):
         module = _Flat().visit(module)
     definitions: Dict[int, List[_Definition]] = {}
-    for found in _definitions(module, _NO_CLASS):
+    for found in _definitions(module, ()):
         first = (getattr(found.node, "decorator_list", None) or [found.node])[0]
         definitions.setdefault(first.lineno, []).append(found)
     return _File(text, definitions, tuple(sorted(set(_imports(module)))))
@@ -95,12 +95,14 @@ def _imports(node: Any) -> Iterator[str]:
             yield from _imports(inner)
 
 
-def _definitions(node: Any, owner: str) -> Iterator[_Definition]:
-    """All functions within, each with the name of the class around it."""
+def _definitions(node: Any, path: Path) -> Iterator[_Definition]:
+    """All functions within, each with the functions and classes around it."""
     for inner in ast.iter_child_nodes(node):
         if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            yield _Definition(inner, owner)
-        yield from _definitions(inner, inner.name if isinstance(inner, ast.ClassDef) else owner)
+            yield _Definition(inner, path)
+        name = getattr(inner, "name", None) if isinstance(inner, _SCOPES) else None
+        is_class = isinstance(inner, ast.ClassDef)
+        yield from _definitions(inner, (*path, (name, is_class)) if name else path)
 
 
 def source_of(function: types.FunctionType, version: Version) -> Source:
@@ -153,13 +155,13 @@ class _Globals:
 @functools.lru_cache(maxsize=1024)
 def _source(code: types.CodeType, filename: str, version: Version, names: _Globals) -> Source:
     file = _read(filename, names.names)
-    found, owner = _find(code, file)
+    found, path = _find(code, file)
     problem = unknown(found, version)
     if problem is not None:
         raise _NotThere(f"line {problem.line}: {problem.reason}")
     texts = bool(code.co_flags & _TEXTS)
     node = lowered(copy.deepcopy(found), version, texts, file.text, code.co_freevars)
-    return Source(to_tree(node), filename, owner, code.co_freevars)
+    return Source(to_tree(node), filename, path, code.co_freevars)
 
 
 def _read(filename: str, names: Dict[str, Any]) -> _File:
@@ -176,35 +178,40 @@ def _read(filename: str, names: Dict[str, Any]) -> _File:
         raise _NoSource(f"{filename} has changed since it was loaded ({error})") from None
 
 
-def _find(code: types.CodeType, file: _File) -> Tuple[Any, Optional[str]]:
-    """Find the definition that a code object was made of, and the class to put it into."""
+def _find(code: types.CodeType, file: _File) -> _Definition:
+    """Find the definition that a code object was made of, and what to put it into."""
     kind = "<lambda>" if code.co_name == "<lambda>" else code.co_name
     candidates = [
         found
         for found in file.definitions.get(code.co_firstlineno, [])
         if getattr(found.node, "name", "<lambda>") == kind
     ]
-    rewritten = any(name.startswith("@") for name in code.co_varnames + code.co_names)
-    if rewritten and len(candidates) == 1:  # pytest has put other code in the place of `assert`
+    if _is_rewritten(code) and len(candidates) == 1:
         return candidates[0]
-    for node, owner in candidates:
-        owners: List[Optional[str]] = [owner]
-        if owner == _NO_CLASS and "super" in code.co_names:
-            owners.append(None)
-        for each in owners:
+    for node, path in candidates:
+        # Where a `global` around it makes names mean something else, the class is enough.
+        for each in (path, tuple(scope for scope in path if scope[1])[-1:]):
             if _is_of(node, each, code, file.imports):
-                return node, each
+                return _Definition(node, each)
     raise _NoSource(
         f"{code.co_filename} has changed since it was loaded; load it again, or restart the program"
     )
 
 
-def _is_of(node: Any, owner: Optional[str], code: types.CodeType, imports: Tuple[str, ...]) -> bool:
+def _is_rewritten(code: types.CodeType) -> bool:
+    """Whether pytest has put other code in the place of ``assert``."""
+    if any(name.startswith("@") for name in code.co_varnames + code.co_names):
+        return True
+    inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    return any(map(_is_rewritten, inner))
+
+
+def _is_of(node: Any, path: Path, code: types.CodeType, imports: Tuple[str, ...]) -> bool:
     """Whether a code object was made of a definition."""
     flags = code.co_flags & _FUTURES
     try:
         tree = to_tree(bare(copy.deepcopy(node)))
-        made = compile_tree(tree, code.co_filename, owner, code.co_freevars, flags, imports)
+        made = compile_tree(tree, code.co_filename, path, code.co_freevars, flags, imports)
     except (SyntaxError, RuntimeError, ValueError):
         return False
     return _same(made, code)

@@ -1,17 +1,22 @@
-"""What the standard library of a version of Python does not have."""
+"""What the standard library of a version of Python does not have, or has elsewhere."""
 
-from typing import Dict, Optional, Tuple
+import sys
+from typing import Any, Dict, Iterator, Optional, Tuple
 
-__all__ = ["lacks", "public_home"]
+__all__ = ["Lacking", "lacks", "public_home"]
+
+Version = Tuple[int, int]
+
+
+class Lacking(Exception):
+    """A version of Python lacks something that a function refers to."""
+
 
 # The version that a module came with; and the first that is without it.
-_CAME: Dict[str, Tuple[int, int]] = {
-    "asyncio.exceptions": (3, 8),
-    "asyncio.staggered": (3, 8),
+_CAME: Dict[str, Version] = {
     "asyncio.taskgroups": (3, 11),
     "asyncio.threads": (3, 9),
     "asyncio.timeouts": (3, 11),
-    "asyncio.trsock": (3, 8),
     "contextvars": (3, 7),
     "dataclasses": (3, 7),
     "graphlib": (3, 9),
@@ -24,7 +29,7 @@ _CAME: Dict[str, Tuple[int, int]] = {
     "wsgiref.types": (3, 11),
     "zoneinfo": (3, 9),
 }
-_WENT: Dict[str, Tuple[int, int]] = {
+_WENT: Dict[str, Version] = {
     **dict.fromkeys(["macpath"], (3, 8)),
     **dict.fromkeys(["_dummy_thread", "dummy_threading"], (3, 9)),
     **dict.fromkeys(["formatter", "parser", "symbol"], (3, 10)),
@@ -40,34 +45,156 @@ _WENT: Dict[str, Tuple[int, int]] = {
     ),
 }
 
+# The functions and classes that came with a version, in modules that were there before.
+_NAMES_CAME: Dict[Version, Dict[str, str]] = {
+    (3, 7): {
+        "asyncio": "BufferedProtocol all_tasks create_task current_task get_running_loop run",
+        "builtins": "breakpoint",
+        "contextlib": "AbstractAsyncContextManager AsyncExitStack asynccontextmanager nullcontext",
+        "hmac": "digest",
+        "math": "remainder",
+        "queue": "SimpleQueue",
+        "re": "Match Pattern",
+        "time": "monotonic_ns perf_counter_ns process_time_ns thread_time thread_time_ns time_ns",
+        "typing": "ForwardRef Hashable OrderedDict Sized",
+    },
+    (3, 8): {
+        "functools": "cached_property singledispatchmethod",
+        "gzip": "BadGzipFile",
+        "math": "comb dist isqrt perm prod",
+        "pprint": "pp",
+        "shlex": "join",
+        "statistics": "NormalDist fmean geometric_mean multimode quantiles",
+        "typing": "Final Literal Protocol SupportsIndex TypedDict final get_args get_origin"
+        " runtime_checkable",
+        "unicodedata": "is_normalized",
+    },
+    (3, 9): {
+        "ast": "unparse",
+        "asyncio": "to_thread",
+        "functools": "cache",
+        "math": "lcm nextafter ulp",
+        "os": "pidfd_open waitstatus_to_exitcode",
+        "random": "randbytes",
+        "types": "GenericAlias",
+        "typing": "Annotated",
+    },
+    (3, 10): {
+        "base64": "b32hexdecode b32hexencode",
+        "builtins": "EncodingWarning aiter anext",
+        "contextlib": "AsyncContextDecorator aclosing",
+        "inspect": "get_annotations",
+        "itertools": "pairwise",
+        "statistics": "LinearRegression correlation covariance linear_regression",
+        "types": "UnionType",
+        "typing": "Concatenate ParamSpec TypeAlias TypeGuard is_typeddict",
+    },
+    (3, 11): {
+        "asyncio": "Barrier BrokenBarrierError Runner TaskGroup Timeout timeout timeout_at",
+        "builtins": "BaseExceptionGroup ExceptionGroup",
+        "contextlib": "chdir",
+        "enum": "EnumCheck FlagBoundary ReprEnum StrEnum global_enum member nonmember property"
+        " verify",
+        "hashlib": "file_digest",
+        "inspect": "getmembers_static",
+        "logging": "getLevelNamesMapping",
+        "math": "cbrt exp2",
+        "sys": "exception",
+        "typing": "LiteralString Never NotRequired Required Self TypeVarTuple Unpack"
+        " assert_never assert_type dataclass_transform get_overloads reveal_type",
+    },
+    (3, 12): {
+        "asyncio": "create_eager_task_factory eager_task_factory",
+        "calendar": "Day Month",
+        "itertools": "batched",
+        "logging": "getHandlerByName getHandlerNames",
+        "math": "sumprod",
+        "random": "binomialvariate",
+        "types": "get_original_bases",
+        "typing": "TypeAliasType override",
+    },
+    (3, 13): {
+        "asyncio": "QueueShutDown",
+        "base64": "z85decode z85encode",
+        "builtins": "PythonFinalizationError",
+        "copy": "replace",
+        "math": "fma",
+        "os": "process_cpu_count",
+        "queue": "ShutDown",
+        "statistics": "kde kde_random",
+        "typing": "ReadOnly TypeIs get_protocol_members is_protocol",
+        "warnings": "deprecated",
+    },
+}
+# The same for those that a version is the first without.
+_NAMES_WENT: Dict[Version, Dict[str, str]] = {
+    (3, 8): {"platform": "dist linux_distribution popen", "time": "clock"},
+    (3, 9): {"base64": "decodestring encodestring", "fractions": "gcd"},
+    (3, 11): {
+        "asyncio": "coroutine",
+        "gettext": "bind_textdomain_codeset ldgettext ldngettext lgettext lngettext",
+        "inspect": "ArgSpec formatargspec getargspec",
+    },
+    (3, 12): {"locale": "format", "ssl": "match_hostname wrap_socket"},
+    (3, 13): {"locale": "resetlocale", "re": "template"},
+}
 
-def lacks(version: Tuple[int, ...], module: str) -> Optional[str]:
-    """Find out whether a version of Python is without a module of the standard library.
+
+def lacks(version: Tuple[int, ...], module: str, name: str = "") -> Optional[str]:
+    """Find out whether a version of Python is without a part of the standard library.
 
     Args:
         version: The version, such as ``(3, 7)``.
         module: The module's name.
+        name: The name of a function or class in it; empty for the module itself.
 
     Returns:
         Why it is not there; None where it is, as far as is known.
     """
-    name = module
-    while name:
-        if name in _CAME and tuple(version[:2]) < _CAME[name]:
-            return "the module {} came with Python {}.{}".format(name, *_CAME[name])
-        if name in _WENT and tuple(version[:2]) >= _WENT[name]:
-            return "the module {} is gone since Python {}.{}".format(name, *_WENT[name])
-        name = name.rpartition(".")[0]
+    short = tuple(version[:2])
+    parent = module
+    while parent:
+        if parent in _CAME and short < _CAME[parent]:
+            return "the module {} came with Python {}.{}".format(parent, *_CAME[parent])
+        if parent in _WENT and short >= _WENT[parent]:
+            return "the module {} is gone since Python {}.{}".format(parent, *_WENT[parent])
+        parent = parent.rpartition(".")[0]
+    for since, came in _NAMES_CAME.items():
+        if short < since and name and name in came.get(module, "").split():
+            return "{}.{} came with Python {}.{}".format(module, name, *since)
+    for since, went in _NAMES_WENT.items():
+        if short >= since and name and name in went.get(module, "").split():
+            return "{}.{} is gone since Python {}.{}".format(module, name, *since)
     return None
 
 
-def public_home(module: str) -> str:
-    """The name of a module without the private ones at its end.
+def public_home(value: Any) -> str:
+    """The module by which a function or class of the standard library is known to all versions.
 
-    Where a package keeps its classes is its own affair, and differs between versions:
-    ``pathlib._local`` is there in Python 3.13 only.
+    Where a package keeps its parts is its own affair, and differs between versions:
+    ``pathlib._local`` is there in Python 3.13 only, ``asyncio.exceptions`` since Python 3.8.
+
+    Args:
+        value: The function or class.
+
+    Returns:
+        The shortest name of a module that has it under the same name; otherwise its own.
     """
-    parts = module.split(".")
-    while len(parts) > 1 and parts[-1].startswith("_"):
-        parts.pop()
-    return ".".join(parts)
+    home: str = value.__module__
+    for module in _homes(home):
+        if vars(sys.modules.get(module, sys)).get(value.__name__) is value:
+            return module
+    return home
+
+
+def _homes(home: str) -> Iterator[str]:
+    if home in ("posix", "nt"):
+        yield "os"
+    if home == "collections.abc" or home == "_collections_abc":  # once were in `collections` too
+        yield "collections.abc"
+        return
+    parts = home.split(".")
+    if parts[0].startswith("_"):  # a part in C
+        yield parts[0][1:]
+    for count in range(1, len(parts) + 1):
+        yield ".".join(parts[:count])

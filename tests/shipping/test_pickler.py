@@ -16,8 +16,9 @@ import redgrease
 from redgrease import gearialization, runtime
 from redgrease.results import ExecutionResult
 from redgrease.shipping import loader
+from redgrease.shipping.mentions import Uses, names_in
 from redgrease.shipping.modules import Modules
-from redgrease.shipping.pickler import Pickler, Uses, dumps, names_in
+from redgrease.shipping.pickler import Pickler, dumps
 from redgrease.utils import passfun
 
 

@@ -1,0 +1,120 @@
+"""How values of particular kinds are pickled, where cloudpickle does not know them or errs."""
+
+import collections
+import functools
+import sys
+import types
+import typing
+from typing import Any, Callable, Dict, Tuple
+
+from redgrease.shipping import classes, loader
+
+__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "dispatcher"]
+
+Reduced = Tuple[Any, ...]
+
+# The code of all functions that `functools.singledispatch` makes.
+DISPATCHER = functools.singledispatch(id).__code__  # type: ignore[attr-defined]
+_DISPATCHING = ("registry", "dispatch", "register", "_clear_cache", "__wrapped__")
+
+_ORDERED: Any = collections.OrderedDict()
+
+
+def _view(make: Any) -> Callable[[Any], Reduced]:
+    return lambda view: (make, (list(view), True))
+
+
+# On any server.
+OTHERS: Dict[type, Callable[[Any], Reduced]] = {
+    type(_ORDERED.keys()): _view(loader.make_keys),
+    type(_ORDERED.values()): _view(loader.make_values),
+    type(_ORDERED.items()): _view(loader.make_items),
+}
+# On servers of other versions.
+FOREIGN: Dict[type, Callable[[Any, Tuple[int, ...]], Any]] = {}
+# Those that pickle knows by reference only, and that may be of a module that travels.
+NAMED: Dict[type, Callable[[Any, bool], Reduced]] = {}
+
+
+def dispatcher(function: Any) -> Reduced:
+    """How a function made by ``functools.singledispatch`` is pickled."""
+    made = {name: value for name, value in vars(function).items() if name not in _DISPATCHING}
+    registry = [(kind, each) for kind, each in function.registry.items() if kind is not object]
+    words = ("__module__", "__name__", "__qualname__", "__doc__")
+    names = {name: getattr(function, name) for name in words}
+    default = function.registry[object]
+    return (
+        loader.make_dispatcher,
+        (default,),
+        (registry, made, names),
+        None,
+        None,
+        loader.fill_dispatcher,
+    )
+
+
+if sys.version_info >= (3, 7):
+    import dataclasses
+
+    OTHERS[dataclasses._FIELD_BASE] = lambda mark: (loader.field_type, (mark.name,))  # type: ignore[attr-defined]
+
+    def _forward(reference: Any, version: Tuple[int, ...]) -> Reduced:
+        return classes.forward, (reference.__forward_arg__,)
+
+    FOREIGN[typing.ForwardRef] = _forward
+
+if sys.version_info >= (3, 8):
+    # It has a lock, before Python 3.12.
+    OTHERS[functools.cached_property] = lambda cached: (
+        loader.make_cached_property,
+        (cached.func, cached.attrname, cached.__doc__),
+    )
+
+if sys.version_info >= (3, 9):
+
+    def _alias(alias: Any, version: Tuple[int, ...]) -> Any:
+        return NotImplemented if version >= (3, 9) else (classes.same, (alias.__origin__,))
+
+    FOREIGN[types.GenericAlias] = _alias
+
+if sys.version_info >= (3, 10):
+
+    def _union(union: Any, version: Tuple[int, ...]) -> Any:
+        return NotImplemented if version >= (3, 10) else (classes.union, union.__args__)
+
+    def _param_spec(spec: Any, foreign: bool) -> Reduced:
+        make: Any = classes.param_spec if foreign else typing.ParamSpec
+        return make, (spec.__name__,)
+
+    def _new_type(kind: Any, foreign: bool) -> Reduced:
+        return typing.NewType, (kind.__name__, kind.__supertype__)
+
+    FOREIGN[types.UnionType] = _union
+    NAMED[typing.ParamSpec] = _param_spec
+    NAMED[typing.NewType] = _new_type  # type: ignore[index]
+
+if sys.version_info >= (3, 11):
+    import enum
+
+    def _variables(variables: Any, foreign: bool) -> Reduced:
+        make: Any = classes.type_variables if foreign else typing.TypeVarTuple
+        return make, (variables.__name__,)
+
+    def _unpacked(alias: Any, version: Tuple[int, ...]) -> Reduced:
+        return classes.unpacked, alias.__args__
+
+    def _property(made: Any, version: Tuple[int, ...]) -> Reduced:
+        # What enum.property was before; it is there in all versions.
+        return types.DynamicClassAttribute, (made.fget, made.fset, made.fdel, made.__doc__)
+
+    NAMED[typing.TypeVarTuple] = _variables
+    FOREIGN[typing._UnpackGenericAlias] = _unpacked  # type: ignore[attr-defined]
+    FOREIGN[enum.property] = _property
+
+if sys.version_info >= (3, 12):
+
+    def _type_alias(alias: Any, foreign: bool) -> Reduced:
+        make: Any = classes.type_alias if foreign else typing.TypeAliasType
+        return make, (alias.__name__, alias.__value__)
+
+    NAMED[typing.TypeAliasType] = _type_alias
