@@ -24,6 +24,7 @@ __all__ = [
     "exchange",
     "exchange_together",
     "read_undecoded",
+    "timed_out",
     "without_time_limit",
 ]
 
@@ -204,19 +205,28 @@ def _send(connection: Any, words: Sequence[Any], asking: bool) -> None:
         raise
 
 
+def timed_out(error: BaseException) -> bool:
+    """Whether an error of redis-py says that the time was up."""
+    if isinstance(error, redis_errors.TimeoutError):
+        return True
+    # Before Python 3.10, redis-py 6 takes Python's error for its own, when hiredis is there, and
+    # makes a lost connection of it.  One of the operating system has a number.
+    cause = error.__context__
+    return type(cause) is TimeoutError and cause.errno is None
+
+
 def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
     """Wait for the reply; from here on, nobody knows whether the command has run."""
     try:
         with without_time_limit(connection, timeout):
             return read_undecoded(connection)
-    except redis_errors.TimeoutError as error:
+    except (redis_errors.TimeoutError, redis_errors.ConnectionError) as error:
         connection.disconnect()
-        raise GearsTimeoutError(
-            f"no reply to {command} within {timeout} s; it may still be running on the server,"
-            " and has not been sent again"
-        ) from error
-    except redis_errors.ConnectionError as error:
-        connection.disconnect()
+        if timed_out(error):
+            raise GearsTimeoutError(
+                f"no reply to {command} within {timeout} s; it may still be running on the server,"
+                " and has not been sent again"
+            ) from error
         if type(error) is not redis_errors.ConnectionError:
             raise  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
         raise GearsConnectionError(

@@ -84,8 +84,15 @@ class ClosedCommand(ClosedGearFunction[Any]):
             redgrease.exceptions.RedGreaseError: Something else went wrong.
         """
         given = dict(kwargs, unblocking=unblocking, replace=replace, requirements=requirements)
-        options = {**self._options, **{k: v for k, v in given.items() if v is not None}}
-        return Command(self, gears_of(gears_server)).register(options)
+        return self.command_on(gears_of(gears_server)).register(self.options_with(given))
+
+    def command_on(self, gears: Any) -> "Command":
+        """What it is on a server, yet to be registered."""
+        return Command(self, gears)
+
+    def options_with(self, given: Dict[str, Any]) -> Dict[str, Any]:
+        """The arguments given to the decorator, with others that go before them."""
+        return {**self._options, **{k: v for k, v in given.items() if v is not None}}
 
     def __reduce__(self) -> Any:
         return vars(self)["__qualname__"]  # elsewhere it is found where it was defined
@@ -127,8 +134,16 @@ class Command:
         Returns:
             This very object.
         """
-        self._registered = yield ClosedGearFunction.on(self._closed, self._gears, **options)
+        closed = self._closed
+        plain = ClosedGearFunction[Any](
+            closed.operation, closed.input_function, closed.requirements
+        )
+        self._registered = yield plain.on(self._gears, **options)
         return self
+
+    def as_result(self) -> Any:
+        """What ``pyexecute`` returns for it: a ``RegisteredFunction`` that calls it."""
+        return self._registered.calling(self)
 
     @asking
     def __call__(*args: Any, **kwargs: Any) -> Asks[Any]:

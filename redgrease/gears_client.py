@@ -75,7 +75,7 @@ class Gears(Registering):
             The result: the records and errors of a run, the ``ExecID`` of what runs unblocking,
             ``True`` for a script that runs nothing.  For a function that registers, a
             :class:`redgrease.registered.RegisteredFunction`, which equals ``True``, and can be
-            called if it has a trigger.
+            called if it has a trigger; a decorated function with its own arguments.
 
         Raises:
             PythonVersionMismatch: The server has another version of Python; nothing was sent.
@@ -84,6 +84,22 @@ class Gears(Registering):
             ScriptError: The script raised an exception.
             ServerError: Another error of the server.
         """
+        if hasattr(type(gear_function), "command_on"):  # a decorated function
+            command = gear_function.command_on(self)
+            given = {
+                "unblocking": unblocking or None,
+                "requirements": requirements,
+                "enforce_redgrease": enforce_redgrease,
+                "replace": replace,
+                "id": id,
+                "description": description,
+                "upgrade": upgrade or None,
+                "replace_with": replace_with,
+                "force_reinstall_requirements": force_reinstall_requirements or None,
+                "timeout": timeout,
+            }
+            yield command.register(gear_function.options_with(given))
+            return command.as_result()  # type: ignore[no-any-return]
         wanted = self._wanted(requirements)
         if is_shipped(gear_function):
             version = yield self._short_python_version()

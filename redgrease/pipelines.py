@@ -7,7 +7,12 @@ from redis.client import EMPTY_RESPONSE, Pipeline
 
 from redgrease.calls import record_decoder
 from redgrease.commands import is_gears_command
-from redgrease.connection import pool_connection, read_undecoded, without_time_limit
+from redgrease.connection import (
+    pool_connection,
+    read_undecoded,
+    timed_out,
+    without_time_limit,
+)
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError, classify
 from redgrease.gears_client import Gears
 
@@ -158,8 +163,7 @@ def lost(error: Exception, names: List[str]) -> Exception:
     """The error for a pipeline whose fate is unknown."""
     if type(error) not in (redis_errors.ConnectionError, redis_errors.TimeoutError):
         return error  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
-    timed_out = isinstance(error, redis_errors.TimeoutError)
-    kind = GearsTimeoutError if timed_out else GearsConnectionError
+    kind = GearsTimeoutError if timed_out(error) else GearsConnectionError
     typed = kind(
         f"{error}; the pipeline with {', '.join(names)} may have run, and has not been sent again"
     )

@@ -52,6 +52,10 @@ class RegisteredFunction(ExecutionResult[Any]):
     def _run(self, steps: Asks[Any]) -> Any:
         return self._gears._run(steps)
 
+    def calling(self, function: Any) -> "RegisteredFunction":
+        """The same registration, with another function that is called in the place of it."""
+        return RegisteredFunction(function, self._gears, self._identity, self._session, self._id)
+
     # -- what does not change
 
     @property

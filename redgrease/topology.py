@@ -126,7 +126,11 @@ class Cluster(Topology):
             for name, link in links.items():
                 try:
                     id = yield self.exchange(link, ("CLUSTER", "MYID"), again=True)
-                except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+                except (
+                    redis_errors.ConnectionError,
+                    redis_errors.TimeoutError,
+                    redis_errors.ResponseError,  # not all clusters, or not all users, may ask
+                ):
                     continue  # not this one, unless it was before
                 self._owners[text(id)] = name
         return links.get(self._owners.get(server_id, ""))

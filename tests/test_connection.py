@@ -15,6 +15,7 @@ from redgrease.connection import (
     _is_closed,
     exchange_together,
     read_undecoded,
+    timed_out,
     without_time_limit,
 )
 
@@ -73,8 +74,10 @@ def test_the_time_limit_of_other_commands_stays(server):
         port=server.port, socket_timeout=0.2, single_connection_client=True, **no_retries()
     )
     client.gears.pyexecute("x")
-    with pytest.raises(redis.exceptions.TimeoutError):
+    # Of another type with redis-py 6 and hiredis before Python 3.10.
+    with pytest.raises((redis.exceptions.TimeoutError, redis.exceptions.ConnectionError)) as error:
         client.get("x")
+    assert timed_out(error.value)
     never.set()
 
 

@@ -43,6 +43,9 @@ class Failure(click.ClickException):
         click.echo(f"redgrease: {self.format_message()}", file=file, err=True)
 
 
+_LOGIN = "(--user and --password, or REDGREASE_PASSWORD)"
+
+
 class Commands(click.Group):
     """The commands; a line that has none of them is understood as releases before 0.4 did."""
 
@@ -75,10 +78,12 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AuthenticationError as error:
-            raise Failure(f"{error} (--user and --password, or REDGREASE_PASSWORD)") from error
+            raise Failure(f"{error} {_LOGIN}") from error
         except NoConnection as error:
             raise Failure(f"{error} (`redgrease serve` starts a server)") from error
         except (RedGreaseError, RedisError, ModuleNotFoundError) as error:
+            if str(error).startswith("WRONGPASS"):  # of no class of its own before redis-py 5
+                raise Failure(f"{error} {_LOGIN}") from error
             raise Failure(str(error) or type(error).__name__) from error
         except OSError as error:
             name = f"{error.filename}: " if error.filename else ""

@@ -171,6 +171,9 @@ class Client(asyncio.Protocol):
         self._throttle()
         if self._ended and self._free():
             self._ended = False
+            if self._buffer:  # Redis knows what to say to a request that is not whole
+                self.redis.transport.write(bytes(self._buffer))
+                self._buffer.clear()
             if self.redis.transport.can_write_eof():
                 self.redis.transport.write_eof()
             else:  # TLS has no such thing

@@ -16,7 +16,7 @@ import hiredis
 from .eager import EagerSocket
 from .errors import GearsError
 
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 0.01
 """A connection unused for longer is looked at before it is trusted again."""
 _CHUNK = 1 << 16
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -144,6 +145,11 @@ class Redis(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        left = b"" if exc is None else _unread(self.transport)
+        if self._marked is None and left:
+            self.client.reply(left)
+        else:
+            self._kept += left
         if self._kept:  # the last words of Redis, such as a protocol error
             self.client.reply(bytes(self._kept))
             self._kept.clear()
@@ -151,6 +157,24 @@ class Redis(asyncio.Protocol):
             self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
             self._marked.exception()
         self.client.close()
+
+
+def _unread(transport: Any) -> bytes:
+    """What has come on a connection that broke as something was being sent.
+
+    Transports do not read it any more, and it says why: Redis hangs up after a protocol error.
+    """
+    if transport is None or transport.get_extra_info("ssl_object") is not None:
+        return b""
+    received = bytearray()
+    try:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as rest:
+            rest.setblocking(False)
+            while data := rest.recv(1 << 16):
+                received += data
+    except OSError:  # there is no more, or it is closed already
+        pass
+    return bytes(received)
 
 
 def without_last_line(replies: bytes, marks: bytes = b"") -> tuple[bytes, bytes]:

@@ -16,6 +16,7 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), range)
 _OF_CLASSES = frozenset(
     ["__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__"]
     + ["__annotations__", "__abstractmethods__", "_abc_impl", "__annotations_cache__"]
+    + ["__slotnames__"]  # noted when an instance is pickled for the first time
 )
 
 

@@ -36,6 +36,8 @@ import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# For blocks that need its files; redgrease itself may be installed elsewhere.
+REPOSITORY = Path(__file__).parents[2]
 FENCE = re.compile(r"^(\s*)(`{3,}|:{3,})\s*(.*?)\s*$")
 NOTE = re.compile(r"^\s*<!-- (not run|file|output)(?::\s*(.*?))? -->\s*$")
 HIDDEN = re.compile(r"^\s*<!-- run\s*$")
@@ -98,7 +100,7 @@ class Page:
         self.path = path
         self.port = port
         self.folder = folder
-        self.names = {"__name__": "__main__"}
+        self.names = {"__name__": "__main__", "REPOSITORY": REPOSITORY}
         self.printed = ""
         self.checker = doctest.OutputChecker()
         self.loop = asyncio.new_event_loop()
@@ -178,7 +180,9 @@ class Page:
     def compare(self, wanted, printed, line):
         """Compare output with what the page shows."""
         printed = printed.replace(str(self.port), "6379")
-        if not self.checker.check_output(wanted, printed, OPTIONS):
+        # Where something is left out, columns may be wider or narrower than shown.
+        options = OPTIONS | (doctest.NORMALIZE_WHITESPACE if "..." in wanted else 0)
+        if not self.checker.check_output(wanted, printed, options):
             raise AssertionError(f"{self.path.name}:{line} shows\n{wanted}\nbut it is\n{printed}")
 
     # -- shells
@@ -205,10 +209,11 @@ class Page:
     def environment(self):
         """Commands find the programs beside this Python, and the server of the tests."""
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        root = str(Path(__file__).parents[2])
+        root = str(REPOSITORY)
         return dict(
             os.environ,
             PATH=path,
+            PYTHONWARNINGS="ignore::DeprecationWarning",  # of old versions of redis-py
             PYTHONPATH=os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
             REDGREASE_URL=f"redis://localhost:{self.port}",
             COLUMNS="100",

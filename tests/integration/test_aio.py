@@ -314,6 +314,59 @@ def test_triggers_from_many_tasks(run, r, connections):
     run(what)
 
 
+@pytest.mark.parametrize("connections", [None, 20], ids=["any", "few"])
+def test_triggers_of_which_many_are_cancelled(run, r, connections):
+    """A fifth of ten thousand, each at some moment on its way."""
+
+    async def what(client):
+        if connections is not None:
+            client = RedisGears(connection_pool=redgrease_pool(client, connections))
+        function = CommandReader().map(lambda words: words[1])
+        await function.register(trigger="echo", convertToStr=False, on=client)
+        chance = random.Random(5)
+        todo = iter(range(TRIGGERS))
+        replies, cancelled = {}, []
+
+        async def call(number):
+            replies[number] = (await client.gears.trigger("echo", str(number))).value
+
+        async def task():
+            for number in todo:
+                if chance.random() >= 0.2:
+                    await call(number)
+                    continue
+                calling = asyncio.ensure_future(call(number))
+                for _ in range(chance.randrange(8)):
+                    await asyncio.sleep(0)
+                await asyncio.sleep(chance.choice([0, 0.001, 0.003]))
+                calling.cancel()
+                try:
+                    await calling
+                except asyncio.CancelledError:
+                    cancelled.append(number)
+
+        await asyncio.gather(*(task() for _ in range(TASKS)))
+        assert len(cancelled) > TRIGGERS / 20
+        # Whoever was not cancelled has got a reply, and each its own.
+        assert replies == {
+            number: b"%d" % number for number in set(range(TRIGGERS)) - set(cancelled)
+        }
+        await settled(client)
+        registration = await client.gears.registration(trigger="echo")
+        assert len(replies) <= registration.RegistrationData.numSuccess <= TRIGGERS
+        assert in_use(client) == 0
+        own = await client.client_id()
+        for _ in range(1000):
+            open_ones = [each for each in await client.client_list() if int(each["id"]) != own]
+            if len(open_ones) <= TASKS + 20:
+                break
+            await asyncio.sleep(0.005)
+        assert len(open_ones) <= TASKS + 20
+        await client.connection_pool.disconnect()
+
+    run(what)
+
+
 def redgrease_pool(client, connections):
     """A pool of so many connections, for which tasks wait."""
     from redis.asyncio import BlockingConnectionPool

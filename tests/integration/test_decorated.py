@@ -411,3 +411,32 @@ def test_they_outlive_the_server(tmp_path):
         assert again(Point(1), by=[5]) == Point(6, 5)
         assert again.registration.RegistrationData.numTriggered == 1
         client.close()
+
+
+def test_decorated_functions_that_are_executed(r):
+    """``gears.pyexecute(function)`` gives what is called like ``function.on(client)``."""
+
+    @redgrease.command(replace=True)
+    def scaled(point: Point, factor: int = 2):
+        return Point(point.x * factor, point.y * factor)
+
+    for _ in range(2):  # as the decorator was told, it replaces itself
+        done = r.gears.pyexecute(scaled)
+        assert done == True and bool(done)  # noqa: E712
+        assert done(Point(1, 2)) == Point(2, 4)
+        assert done(Point(1, 2), factor=3) == Point(3, 6)
+    assert done.statistics.numTriggered == 2
+    assert done.trigger == "scaled"
+    with pytest.raises(TypeError, match=r"scaled\(\) missing a required argument: 'point'"):
+        done()
+    again = r.gears.pyexecute(scaled, id="mine", replace=True)
+    assert again.session == "mine"
+    assert again.unregister() is True
+
+
+def test_hooks_that_are_executed(r):
+    @redgrease.command(hook="ECHO")
+    def hello(name):
+        return "hello " + name
+
+    assert r.gears.pyexecute(hello)("you") in (b"hello you", "hello you")

@@ -16,7 +16,7 @@ GB().foreach(lambda r: execute('INCR', 'async')).register(
 GB().foreach(lambda r: override_reply('made')).register(
     'm*', mode='async_local', eventTypes=['keymiss'], commands=['get'])
 GB('StreamReader').foreach(lambda r: execute('INCR', 'stream')).register('s*', mode='sync')
-GB('CommandReader').map(lambda x: 'hooked').register(hook='strlen', mode='sync')
+GB('CommandReader').map(lambda x: 'hooked').register(hook='getrange', mode='sync')
 
 def add(x):
     with atomic():
@@ -70,7 +70,7 @@ class Client(threading.Thread):
         self.expected["total"] += name != "wait"
 
     def hook(self):
-        assert self._redis.execute_command("STRLEN", "k1") == "hooked"
+        assert self._redis.getrange("k1", 0, -1) == "hooked"
 
     def multi(self):
         with self._redis.pipeline(transaction=True) as transaction:
@@ -82,7 +82,7 @@ class Client(threading.Thread):
     def mix(self):
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set("k1", 1).get("m").execute_command("RG.TRIGGER", "async", "1")
-        answers = pipeline.xadd("s", {"a": 1}).strlen("k").execute()
+        answers = pipeline.xadd("s", {"a": 1}).getrange("k", 0, -1).execute()
         assert (answers[0], answers[1], answers[4]) == (True, "made", "hooked")
         self.expected.update(sync=2, total=1, stream=1)
 

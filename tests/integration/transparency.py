@@ -7,6 +7,8 @@ Test modules take the fixtures by ``pytest_plugins = ["transparency"]``.
 import pytest
 import redis
 
+REDIS = tuple(map(int, redis.__version__.split(".")[:2]))
+
 WATCHERS = """
 GB().foreach(lambda r: None).register('nobody:*', mode='sync')
 GB('CommandReader').map(lambda x: 'hooked').register(hook='get', keyprefix='nobody:', mode='sync')
@@ -41,6 +43,11 @@ class Way:
     def connect(self, **options):
         """A new client."""
         options.setdefault("decode_responses", True)
+        if REDIS < (5, 0):  # which knows only one protocol, and has no name for it
+            options.pop("protocol", None)
+        if options.pop("single_connection_client", False):  # from_url() takes it since redis-py 5
+            pool = redis.ConnectionPool.from_url(self.url, **options)
+            return redis.Redis(connection_pool=pool, single_connection_client=True)
         return redis.Redis.from_url(self.url, **options)
 
     def socket(self):
@@ -70,6 +77,8 @@ def way(request, gears_server, watched_server):
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
 def protocol(request):
     """Each version of the protocol."""
+    if request.param == 3 and REDIS < (5, 0):
+        pytest.skip("redis-py knows only RESP2")
     return request.param
 
 

@@ -173,3 +173,17 @@ def test_other_processes_agree(tmp_path):
             )
         shutil.rmtree(str(folder))
     assert len(found) == 1
+
+
+def test_pickling_an_object_does_not_change_its_class():
+    class Point:
+        def __init__(self):
+            self.x = 1
+
+    def function(_):
+        return Point()
+
+    before = fingerprint([("map", (function,), {})])
+    Point().__reduce_ex__(4)
+    assert "__slotnames__" in vars(Point)
+    assert fingerprint([("map", (function,), {})]) == before
