@@ -150,6 +150,7 @@ class Client(asyncio.Protocol):
             self.reply(b"")
         self._closed = True
         self.proxy.clients.discard(self)
+        self.proxy.kept_back.pop(self, None)
         self.proxy.flying.discard(self)
         self.transport.close()
         if self.redis.transport is not None:
@@ -168,6 +169,8 @@ class Client(asyncio.Protocol):
                 self._raw = True
         if not self._buffer:
             self._mixed = False
+        if (self._buffer or self._ended) and self.proxy.sections.closed:
+            self.proxy.kept_back[self] = None
         self._throttle()
         if self._ended and self._free():
             self._ended = False

@@ -1,0 +1,1 @@
+"""Many clients for a while: ``python -m tests.load --seconds N``."""
