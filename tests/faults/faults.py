@@ -1,290 +1,285 @@
-"""The faults: each is injected into a server of its own, and says what came of it."""
+"""The faults: each makes a scene, spoils it, and tells what came of it."""
 
-import os
+import itertools
+import re
 import resource
-import signal
-import socket
-import sys
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import redis
 
-from .scene import Outcome, Scene, Writer, kill, until
+from .scene import Outcome, Scene, memory, raw, until, works
+
+FAULTS = {}
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Something that goes wrong.
+def fault(what, promised):
+    """Note a fault: what happens, and what is promised for it."""
 
-    Attributes:
-        name: What.
-        promised: What is to come of it.
-        inject: Lets it happen.
-        at_least_once: Whether things may be done more than once.
-        options: For the server.
-    """
+    def noted(function):
+        FAULTS[function.__name__] = (what, promised, function)
+        return function
 
-    name: str
-    promised: str
-    inject: Callable[[Scene], Outcome]
-    at_least_once: bool = False
-    options: dict = field(default_factory=dict)
-
-    def check(self, outcome: Outcome) -> None:
-        """Compare what came of it with what was promised."""
-        assert outcome.lost == 0, f"{outcome.lost} lost"
-        assert self.at_least_once or outcome.doubled == 0, f"{outcome.doubled} doubled"
+    return noted
 
 
-FAULTS: "list[Fault]" = []
+BUSY = "import time\ndef f(x):\n    execute('INCR', 'begun')\n    time.sleep(60)\n"
+DIED = "the Gears worker died while running this call"
 
 
-def fault(name, promised, **options):
-    def register(inject):
-        FAULTS.append(Fault(name, promised, inject, **options))
-        return inject
-
-    return register
+def begun(scene):
+    until(lambda: int(scene.client.get("begun") or 0) > 0)
 
 
-def died(call, at):
-    """The error of a call whose worker has died; returns how long the caller has waited."""
-    call.wait()
-    assert isinstance(call.error, redis.ResponseError), call.reply
-    assert "the Gears worker died while running this call" in str(call.error)
-    return call.ended - at
+def named(error):
+    """An error in one line."""
+    return f"{type(error).__name__}: {error}"
 
 
-def back(scene, before, at, ident="again"):
-    """Seconds until functions run again, all that were registered among them."""
-    recovered = until(lambda: scene.call(ident) == [ident]) - at
-    assert scene.registrations == before
-    return recovered
+@fault("the worker is killed while idle", "the next call works; registrations act again")
+def worker_idle(folder):
+    with Scene(folder) as scene:
+        scene.run("GB('KeysReader').foreach(lambda r: execute('INCR', 'seen')).register('k*')")
+        scene.kill(scene.worker)
+        recovered = until(lambda: works(scene.client))
+        scene.client.set("k1", 1)
+        until(lambda: scene.client.get("seen") == b"1")
+        return Outcome("nothing", recovered=recovered)
 
 
-@fault("worker killed, idle", "calls wait for the next worker; registrations are kept")
-def worker_idle(scene):
-    before, pid = scene.registrations, scene.worker
-    at = kill(pid)
-    recovered = back(scene, before, at)
-    return Outcome(recovered, lost=1 - scene.runs("again"))
+@fault("the worker is killed while a batch runs", "an error for its caller; the next call works")
+def worker_in_batch(folder):
+    with Scene(folder) as scene:
+        pid = scene.worker
+        call = scene.call("RG.PYEXECUTE", BUSY + "GB('ShardsIDReader').map(f).run()")
+        begun(scene)
+        scene.kill(pid)
+        answer = call.wait()
+        assert DIED in str(answer)
+        return Outcome(named(answer), recovered=until(lambda: works(scene.client)))
 
 
-@fault("worker killed in a batch", "the caller gets an error; nothing is run again")
-def worker_in_a_batch(scene):
-    before, pid = scene.registrations, scene.worker
-    script = (
-        "import time\ndef f(x):\n  execute('HINCRBY', 'runs', 'batch', 1)\n  time.sleep(600)\n"
-        "GB('ShardsIDReader').map(f).run()"
-    )
-    call = scene.beside("RG.PYEXECUTE", script)
-    scene.begun("batch")
-    at = kill(pid)
-    told = died(call, at)
-    return Outcome(back(scene, before, at), 0, scene.runs("batch") - 1, told)
+@fault("the worker is killed in a trigger call", "an error for its caller; the trigger works again")
+def worker_in_trigger(folder):
+    with Scene(folder) as scene:
+        pid = scene.worker
+        script = BUSY.replace("60", "0 if x[1:] else 60")
+        scene.run(script + "GB('CommandReader').map(f).register(trigger='t')")
+        call = scene.call("RG.TRIGGER", "t")
+        begun(scene)
+        scene.kill(pid)
+        answer = call.wait()
+        assert DIED in str(answer)
+        recovered = until(lambda: scene.client.execute_command("RG.TRIGGER", "t", "x"))
+        return Outcome(named(answer), recovered=recovered)
 
 
-@fault("worker killed in a trigger call", "the caller gets an error; nothing is run again")
-def worker_in_a_trigger(scene):
-    before, pid = scene.registrations, scene.worker
-    call = scene.beside("RG.TRIGGER", "call", "slow", "one")
-    scene.begun("one")
-    at = kill(pid)
-    told = died(call, at)
-    return Outcome(back(scene, before, at), 0, scene.runs("one") - 1, told)
+@fault("the worker is killed in a batch of a stream", "each entry is handled at least once")
+def worker_in_stream(folder):
+    with Scene(folder) as scene:
+        pid = scene.worker
+        scene.run(
+            "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'seen', r['value']['n']))"
+            ".register('s', batch=50, duration=10)"
+        )
+        sent = []
+
+        def fill():
+            with scene.connect() as client:
+                for number in range(3000):
+                    client.xadd("s", {"n": number})
+                    sent.append(number)
+
+        filling = threading.Thread(target=fill)
+        filling.start()
+        until(lambda: scene.client.llen("seen") > 500)
+        scene.kill(pid)
+        killed = time.monotonic()
+        before = scene.client.llen("seen")
+        until(lambda: scene.client.llen("seen") > before + 50)
+        recovered = time.monotonic() - killed
+        filling.join()
+        until(lambda: len(set(scene.client.lrange("seen", 0, -1))) >= len(sent))
+        seen = [int(each) for each in scene.client.lrange("seen", 0, -1)]
+        return Outcome("nothing", len(set(sent) - set(seen)), len(seen) - len(set(seen)), recovered)
 
 
-@fault(
-    "worker killed in a stream batch",
-    "every entry is processed at least once",
-    at_least_once=True,
-)
-def worker_in_a_stream(scene):
-    pid, writer = scene.worker, Writer(scene.port)
-    writer.advance()
-    at = kill(pid)
-    seen = len(scene.seen())
-    recovered = until(lambda: len(scene.seen()) > seen + 20) - at
-    writer.advance()
-    outcome = writer.outcome(scene)
-    return Outcome(recovered, outcome.lost, outcome.doubled)
+@fault("the worker is killed in `atomic()`", "others are served again at once")
+def worker_in_atomic(folder):
+    with Scene(folder) as scene:
+        pid = scene.worker
+        script = BUSY.replace("    time.sleep(60)", "    with atomic():\n        time.sleep(60)")
+        script = script.replace("execute('INCR', 'begun')", "import os")
+        script = script.replace(
+            "with atomic():", "with atomic():\n        execute('INCR', 'begun')"
+        )
+        scene.call("RG.PYEXECUTE", script + "GB('ShardsIDReader').map(f).run()")
+        time.sleep(0.2)  # nobody can look: everybody is kept back
+        waiting = scene.call("GET", "begun")
+        scene.kill(pid)
+        killed = time.monotonic()
+        assert waiting.wait() == b"1"
+        served = waiting.ended - killed
+        until(lambda: works(scene.client))
+        return Outcome(f"waited {1000 * served:.0f} ms", recovered=served)
 
 
-@fault("worker killed in `atomic()`", "others go on; what was written stays, nothing is undone")
-def worker_in_atomic(scene):
-    before, pid = scene.registrations, scene.worker
-    script = (
-        "import time\ndef f(x):\n  with atomic():\n    execute('SET', 'first', 1)\n"
-        "    execute('HINCRBY', 'runs', 'atomic', 1)\n    time.sleep(600)\n"
-        "    execute('SET', 'second', 1)\nGB('ShardsIDReader').map(f).run()"
-    )
-    call = scene.beside("RG.PYEXECUTE", script)
-    direct = redis.Redis.from_url(scene.server.redis_url)
-    until(lambda: direct.hexists("runs", "atomic"))  # the others are kept back now
-    other = scene.beside("PING")
-    time.sleep(0.05)
-    assert other.is_alive()
-    at = kill(pid)
-    told = died(call, at)
-    assert other.wait().reply and other.ended - at < 10
-    assert direct.exists("first") and not direct.exists("second")
-    direct.close()
-    return Outcome(back(scene, before, at), 0, scene.runs("atomic") - 1, told)
+@fault("Redis is killed under load", "it starts again; no acknowledged write is lost")
+def redis_killed(folder):
+    with Scene(folder) as scene:
+        scene.run(
+            "GB('KeysReader').foreach(lambda r: execute('SADD', 'seen', r['key'])).register('k:*')"
+        )
+        acknowledged, errors, stop = [], [], threading.Event()
+
+        def write(first):
+            with scene.connect() as client:
+                for number in itertools.count(first, 4):
+                    if stop.is_set():
+                        return
+                    try:
+                        client.set(f"k:{number}", number)
+                        acknowledged.append(number)
+                    except (redis.RedisError, OSError) as error:
+                        errors.append(error)
+
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for each in writers:
+            each.start()
+        until(lambda: len(acknowledged) > 500)
+        scene.kill(scene.redis_pid)
+        killed = time.monotonic()
+        count = len(acknowledged)
+        until(lambda: works(scene.client) and len(acknowledged) > count + 200)
+        recovered = time.monotonic() - killed
+        stop.set()
+        for each in writers:
+            each.join()
+        lost = sum(not scene.client.exists(f"k:{number}") for number in acknowledged)
+        scene.client.set("k:last", 1)
+        until(lambda: scene.client.sismember("seen", "k:last"))
+        kinds = sorted({type(error).__name__ for error in errors})
+        return Outcome(", ".join(kinds) or "nothing", lost, 0, recovered)
 
 
-@fault(
-    "Redis killed under load (AOF, `appendfsync always`)",
-    "it is started again; nothing that was acknowledged is lost",
-    at_least_once=True,
-)
-def redis_killed(scene):
-    writer = Writer(scene.port)
-    writer.advance()
-    kill(scene.redis_pid)
-    writer.advance()
-    return writer.outcome(scene)
+@fault("the whole server is killed, and started again", "registrations and data are there again")
+def server_killed(folder):
+    with Scene(folder) as scene:
+        scene.run("GB('CommandReader').map(lambda x: 'here').register(trigger='t')")
+        for number in range(100):
+            scene.client.set(f"k{number}", number)
+        call = scene.call("BLPOP", "nothing", 0)
+        scene.kill(scene.server.pid)
+        answer = call.wait()
+        start = time.monotonic()
+        scene.again()
+        until(lambda: scene.client.execute_command("RG.TRIGGER", "t") == [b"here"])
+        recovered = time.monotonic() - start
+        lost = sum(not scene.client.exists(f"k{number}") for number in range(100))
+        return Outcome(type(answer).__name__, lost, 0, recovered)
 
 
-@fault(
-    "everything but Redis killed, and the server started again",
-    "registrations and what was acknowledged are there again",
-    at_least_once=True,
-)
-def server_killed(scene):
-    before, port, writer = scene.registrations, scene.port, Writer(scene.port)
-    writer.advance()
-    victims = [scene.server.pid, scene.worker]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
-    scene.server.stop()
-    scene.start(port)
-    writer.advance()
-    outcome = writer.outcome(scene)
-    assert scene.registrations == before
-    return outcome
+@fault("a client goes in the midst of a large reply", "nobody else notices")
+def client_gone(folder):
+    with Scene(folder) as scene:
+        scene.client.set("large", b"x" * (64 << 20))
+        for words in (
+            b"GET large\r\n",
+            b"RG.PYEXECUTE \"GB().map(lambda r: r['value']).run('large')\"\r\n",
+        ):
+            connection = raw(scene.server.port)
+            connection.sendall(words)
+            connection.recv(1000)
+            connection.close()
+            assert scene.client.ping() and works(scene.client)
+        until(lambda: len(scene.client.client_list()) <= 4)
+        return Outcome("nothing")
 
 
-@fault("client gone in the middle of a reply", "nobody else notices; its call goes on")
-def client_gone(scene):
-    scene.client.set("large", "x" * (8 << 20))
-    before = _files(scene)
-    for words in (b"GET large\r\n" * 3, b"RG.TRIGGER call quick gone\r\nGET large\r\n"):
-        with socket.create_connection(("127.0.0.1", scene.port)) as leaver:
-            leaver.sendall(words)
-            assert leaver.recv(10)
-            leaver.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    at = time.monotonic()
-    assert scene.call("other") == ["other"]
-    recovered = until(lambda: _files(scene) <= before) - at
-    return Outcome(recovered, 1 - scene.runs("gone"), scene.runs("other") - 1)
+@fault("a client does not read its replies", "the server keeps no more than a few MB for it")
+def slow_client(folder):
+    with Scene(folder) as scene:
+        scene.client.set("large", b"x" * (32 << 20))
+        before = memory(scene.server.pid)
+        connection = raw(scene.server.port)
+        connection.sendall(b"GET large\r\n" * 8)
+        until(lambda: scene.client.client_list())
+        time.sleep(0.5)
+        grown = memory(scene.server.pid) - before
+        assert grown < 32 << 20, grown
+        assert works(scene.client)
+        connection.close()
+        return Outcome(f"{grown / (1 << 20):.0f} MB more for 256 MB of replies")
 
 
-def _files(scene):
-    """How many connections the proxy has."""
-    return len(os.listdir(f"/proc/{scene.server.pid}/fd"))
+@fault("Redis reaches maxmemory", "an error for what would write; all else works")
+def out_of_memory(folder):
+    with Scene(folder, redis_args=["--maxmemory-policy", "noeviction"]) as scene:
+        scene.run(
+            "GB('CommandReader').map(lambda x: execute('SET', 'k', 'v')).register(trigger='set')"
+        )
+        scene.client.config_set("maxmemory", 1)
+        errors = []
+        for words in (("SET", "k", "v"), ("RG.TRIGGER", "set")):
+            answer = scene.call(*words).wait()
+            assert "used memory > 'maxmemory'" in str(answer), answer
+            errors.append(answer)
+        assert works(scene.client)
+        scene.client.config_set("maxmemory", 0)
+        recovered = until(lambda: scene.client.execute_command("RG.TRIGGER", "set"))
+        return Outcome(named(errors[0]), recovered=recovered)
 
 
-@fault("disk full for what the server keeps", "what cannot be kept is refused; the rest goes on")
-def disk_full(scene):
-    worker, before = scene.worker, scene.registrations
-    size = (Path(scene.folder) / "redgrease.db").stat().st_size
-    hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)[1]
-    # Unlike a disk that is full, it concerns nobody else.
-    resource.prlimit(worker, resource.RLIMIT_FSIZE, (size, hard))
-    script = "x = '{0}'\nGB('CommandReader').map(lambda r: x).register(trigger='{1}')"
-    at = time.monotonic()
-    reply = scene.run(script.format("x" * 10**6, "new"))  # the errors of shards come as a list
-    told = time.monotonic() - at
-    assert "Failed serializing session" in str(reply[0]) and "redgrease.db" in str(reply[0])
-    assert scene.registrations == before and scene.call("meanwhile") == ["meanwhile"]
-    at = time.monotonic()
-    resource.prlimit(worker, resource.RLIMIT_FSIZE, (hard, hard))
-    scene.run(script.format("x", "new"))
-    return Outcome(time.monotonic() - at, 0, scene.runs("meanwhile") - 1, told)
-
-
-@fault("Redis at `maxmemory`", "functions that write get Redis's error; others go on")
-def out_of_memory(scene):
-    scene.client.set("large", "x" * (2 << 20))
-    scene.client.config_set("maxmemory", "1mb")
-    at = time.monotonic()
-    try:
-        scene.call("full")
-    except redis.ResponseError as error:
-        told = time.monotonic() - at
-        assert "OOM command not allowed" in str(error)
-    else:
-        raise AssertionError("there was room")
-    assert scene.run("GB('KeysReader').map(lambda r: len(r['value'])).run('large')")[0]
-    at = time.monotonic()
-    scene.client.config_set("maxmemory", 0)
-    recovered = until(lambda: scene.call("again") == ["again"]) - at
-    return Outcome(recovered, 0, scene.runs("again") - 1 + scene.runs("full"), told)
-
-
-@fault("slow consumer of 200 MB", "it gets all of it; the proxy grows by 100 MB at most")
-def slow_consumer(scene):
-    size, times = 8 << 20, 25
-    scene.client.set("large", "x" * size)
-    before = _resident(scene.server.pid)
-    with socket.create_connection(("127.0.0.1", scene.port)) as slow:
-        slow.sendall(b"GET large\r\n" * times)
-        time.sleep(0.3)
-        at = time.monotonic()
-        assert scene.call("other") == ["other"]
-        recovered = time.monotonic() - at
-        assert _resident(scene.server.pid) < before + (100 << 20)
-        slow.settimeout(30)
-        received, expected = 0, times * (size + len(f"${size}\r\n\r\n"))
-        while received < expected:
-            received += len(slow.recv(1 << 20))
-    return Outcome(recovered, expected - received, scene.runs("other") - 1)
-
-
-def _resident(pid):
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+@fault("the disk is full when a registration is kept", "an error for the caller; nothing half done")
+def disk_full(folder):
+    with Scene(folder) as scene:
+        scene.run("GB('CommandReader').map(lambda x: 'old').register(trigger='old')")
+        pid = scene.worker
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, before[1]))  # of each of its files
+        new = "GB('CommandReader').map(lambda x: 'new').register(trigger='new')"
+        (answer,) = scene.call("RG.PYEXECUTE", new).wait()
+        assert isinstance(answer, redis.ResponseError), answer
+        assert scene.client.execute_command("RG.TRIGGER", "old") == [b"old"]
+        assert isinstance(scene.call("RG.TRIGGER", "new").wait(), redis.ResponseError)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        recovered = until(lambda: scene.run(new) == b"OK")
+        assert scene.client.execute_command("RG.TRIGGER", "new") == [b"new"]
+        scene.kill(scene.worker)
+        until(lambda: scene.client.execute_command("RG.TRIGGER", "new") == [b"new"])
+        assert len(scene.client.execute_command("RG.DUMPREGISTRATIONS")) == 2
+        return Outcome(re.sub(r"\s+", " ", str(answer))[-90:], recovered=recovered)
 
 
 CLOCK = """
 import time
 real = time.time
-def jump(seconds): time.time = lambda: real() + seconds
-def event(): execute('INCR', 'ticks')
-def jumped(words):
-    jump(int(words[1]))
-    return 'ok'
-GB('CommandReader').map(jumped).register(trigger='jump', mode='async')
+def jump(words):
+    time.time = lambda: real() + int(words[1])
+    return 'jumped'
+def slow(words): time.sleep(60)
+GB('CommandReader').map(jump).register(trigger='jump', mode='async')
+GB('CommandReader').map(slow).register(trigger='slow', mode='async')
+GB('StreamReader').foreach(lambda r: execute('HINCRBY', 'seen', r['value']['n'], 1)).register(
+    's', mode='async_local', batch=20, duration=10)
 """
-TICKS = (
-    "def tick(words):\n"
-    "    import threading\n"
-    "    execute('INCR', 'ticks')\n"
-    "GB('CommandReader').foreach(tick).register(trigger='tick', mode='async')"
-)
 
 
-@fault("clock jumps by a day, there and back", "limits, batches and intervals go on as before")
-def clock_jumps(scene):
-    scene.run(CLOCK)
-    scene.client.execute_command("RG.CONFIGSET", "ExecutionMaxTime", 300)
-    longest = 0.0
-    for number, seconds in enumerate((86_400, -86_400, 0)):
-        scene.client.execute_command("RG.TRIGGER", "jump", seconds)
-        at = time.monotonic()
-        # A batch that is not full waits for its duration; a call that is too slow for its limit.
-        scene.client.xadd("s", {"n": number})
-        until(lambda number=number: str(number) in scene.seen())
-        call = scene.beside("RG.TRIGGER", "call", "slow", f"n{number}").wait()
-        assert "300 ms (ExecutionMaxTime)" in str(call.error)
-        assert 0.25 < call.ended - at < 20
-        longest = max(longest, time.monotonic() - at)
-    seen = scene.seen()
-    return Outcome(longest, 3 - len(seen), sum(seen.values()) - 3)
-
-
-if sys.platform != "linux":  # no prlimit, no /proc
-    FAULTS = [each for each in FAULTS if each.inject not in (client_gone, disk_full, slow_consumer)]
+@fault("the clock jumps by a day, there and back", "limits and intervals go on as before")
+def clock_jumps(folder):
+    with Scene(folder, config={"ExecutionMaxTime": 300}) as scene:
+        scene.run(CLOCK)
+        longest, error = 0.0, None
+        for number, seconds in enumerate((86_400, -86_400, 0)):
+            assert scene.client.execute_command("RG.TRIGGER", "jump", seconds) == [b"jumped"]
+            # A batch that is not full waits for its duration, a slow call for the limit.
+            scene.client.xadd("s", {"n": number})
+            took = until(lambda number=number: scene.client.hexists("seen", number))
+            call = scene.call("RG.TRIGGER", "slow")
+            started = time.monotonic()
+            error = call.wait()
+            assert "300 ms (ExecutionMaxTime)" in str(error), error
+            assert 0.2 < call.ended - started < 20
+            longest = max(longest, took)
+        seen = [int(count) for count in scene.client.hvals("seen")]
+        return Outcome("nothing", 3 - len(seen), sum(seen) - len(seen), longest)

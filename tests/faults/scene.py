@@ -1,33 +1,17 @@
-"""A server of its own for a fault, and what one needs to see what came of it."""
+"""What the faults have in common: a server with data, and clients that watch what happens."""
 
-import contextlib
 import os
 import signal
+import socket
 import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from redgrease.engine import GearsServer
 
-PATIENCE = 60.0
-TRIGGERS = """
-import time
-def call(words):
-    kind, ident = words[1], words[2]
-    execute('HINCRBY', 'runs', ident, 1)
-    if kind == 'slow': time.sleep(600)
-    return ident
-GB('CommandReader').map(call).register(trigger='call', mode='async')
-"""
-STREAM = (
-    "GB('StreamReader').foreach(lambda r: execute('HINCRBY', 'seen', r['value']['n'], 1))"
-    ".register('s', mode='async_local', batch=20, duration=10)"
-)
+PATIENCE = 30
 
 
 @dataclass
@@ -35,168 +19,126 @@ class Outcome:
     """What came of a fault.
 
     Attributes:
-        recovered: Seconds until all was as before.
-        lost: How many of the things that were acknowledged are not there.
-        doubled: How many have been done more than once.
-        told: Seconds until the caller was told; None where nobody is to be told anything.
+        seen: What the caller has seen.
+        lost: How many things that had been acknowledged were lost.
+        doubled: How many were handled more than once.
+        recovered: How many seconds it took until everything worked again.
     """
 
-    recovered: float
+    seen: str = ""
     lost: int = 0
     doubled: int = 0
-    told: "float | None" = None
+    recovered: float = 0.0
 
 
-class Call(threading.Thread):
-    """A command that is sent beside."""
-
-    def __init__(self, port, *words):
-        super().__init__(daemon=True)
-        self._port, self._words = port, words
-        self.reply = self.error = None
-        self.ended = 0.0
-        self.start()
-
-    def run(self):
-        retry = Retry(NoBackoff(), 0)
-        with redis.Redis(port=self._port, decode_responses=True, retry=retry) as client:
-            try:
-                self.reply = client.execute_command(*self._words)
-            except redis.RedisError as error:
-                self.error = error
-        self.ended = time.monotonic()
-
-    def wait(self):
-        self.join(PATIENCE)
-        assert not self.is_alive(), "the caller waits for ever"
-        return self
-
-
-@dataclass
-class Scene:
-    """A server.
-
-    Args:
-        folder: Where it keeps its data.
-        options: For ``GearsServer``.
-    """
-
-    folder: Path
-    options: dict = field(default_factory=dict)
-
-    def __enter__(self):
-        self._stack = contextlib.ExitStack()
-        self.start()
-        self.run(TRIGGERS)
-        self.run(STREAM)
-        return self
-
-    def __exit__(self, *exception):
-        self._stack.close()
-
-    def start(self, port=0):
-        options = {"dir": self.folder, "redis_args": ["--appendfsync", "always"], **self.options}
-        self.server = GearsServer(port=port, **options).start()
-        self._stack.callback(self.server.stop)
-        retry = Retry(NoBackoff(), 0)
-        self.client = redis.Redis(port=self.port, decode_responses=True, retry=retry)
-        self._stack.callback(self.client.close)
-
-    @property
-    def port(self):
-        return self.server.port
-
-    def run(self, script):
-        return self.client.execute_command("RG.PYEXECUTE", script)
-
-    def call(self, ident, kind="quick"):
-        return self.client.execute_command("RG.TRIGGER", "call", kind, ident)
-
-    def beside(self, *words):
-        return Call(self.port, *words)
-
-    def runs(self, ident):
-        return int(self.client.hget("runs", ident) or 0)
-
-    def begun(self, ident):
-        until(lambda: self.runs(ident))
-
-    @property
-    def worker(self):
-        script = "import os\nGB('ShardsIDReader').map(lambda x: os.getpid()).run()"
-        return int(self.run(script)[0][0])
-
-    @property
-    def redis_pid(self):
-        return int(self.client.info("server")["process_id"])
-
-    @property
-    def registrations(self):
-        return [each[1] for each in self.client.execute_command("RG.DUMPREGISTRATIONS")]
-
-    def seen(self):
-        """How often each entry of the stream was processed."""
-        return {name: int(count) for name, count in self.client.hgetall("seen").items()}
-
-
-def kill(pid):
-    """End a process at once; returns when that was."""
-    os.kill(pid, signal.SIGKILL)
-    return time.monotonic()
-
-
-def until(condition):
-    """Wait until a condition holds, whatever is away meanwhile; returns when that was."""
-    deadline = time.monotonic() + PATIENCE
+def until(condition, patience=PATIENCE):
+    """Wait until a condition holds, though the server may be away; returns for how long."""
+    start = time.monotonic()
     while True:
-        with contextlib.suppress(redis.ConnectionError, redis.TimeoutError, redis.ResponseError):
+        try:
             if condition():
-                return time.monotonic()
-        assert time.monotonic() < deadline, "it does not recover"
+                return time.monotonic() - start
+        except (redis.RedisError, OSError):
+            pass
+        assert time.monotonic() - start < patience, "it did not recover"
         time.sleep(0.002)
 
 
-class Writer(threading.Thread):
-    """Adds to the stream as long as the fault lasts, and remembers what was acknowledged."""
+def works(client):
+    """Whether functions run."""
+    return client.execute_command("RG.PYEXECUTE", "GB('ShardsIDReader').count().run()") == [
+        [b"1"],
+        [],
+    ]
 
-    def __init__(self, port):
+
+class Call(threading.Thread):
+    """A command that a client of its own sends, and waits for."""
+
+    def __init__(self, port, *words):
         super().__init__(daemon=True)
-        self._port, self._over = port, threading.Event()
-        self.acknowledged = []
-        self.sent = 0
-        self.longest = 0.0
+        self.words = words
+        self.client = redis.Redis(port=port)
+        self.answer = None
+        self.ended = None
         self.start()
 
     def run(self):
-        client = redis.Redis(port=self._port, socket_timeout=10, retry=Retry(NoBackoff(), 0))
-        last = time.monotonic()
-        while not self._over.is_set():
-            self.sent += 1
-            try:
-                client.xadd("s", {"n": self.sent})
-            except redis.RedisError:
-                time.sleep(0.002)
-                continue  # whether it is there, nobody knows
-            now = time.monotonic()
-            self.longest, last = max(self.longest, now - last), now
-            self.acknowledged.append(str(self.sent))
-        client.close()
+        try:
+            self.answer = self.client.execute_command(*self.words)
+        except (redis.RedisError, OSError) as error:
+            self.answer = error
+        self.ended = time.monotonic()
+        self.client.close()
 
-    def advance(self, number=100):
-        before = len(self.acknowledged)
-        until(lambda: len(self.acknowledged) >= before + number)
+    def wait(self):
+        """Wait for the answer."""
+        self.join(PATIENCE)
+        assert not self.is_alive(), f"nobody has answered {self.words[0]}"
+        return self.answer
 
-    def stop(self):
-        self._over.set()
-        self.join()
 
-    def outcome(self, scene):
-        """What has become of the entries: each has to be processed, at least once."""
-        self.stop()
-        wanted = set(self.acknowledged)
-        with contextlib.suppress(AssertionError):
-            until(lambda: wanted <= scene.seen().keys() and not scene.client.xlen("s"))
-        seen = scene.seen()
-        lost = len(wanted - seen.keys())
-        doubled = sum(count > 1 for count in seen.values())
-        return Outcome(self.longest, lost, doubled)
+class Scene:
+    """A server, and what is told of it.
+
+    Args:
+        folder: Where it keeps its data.
+        options: More for ``GearsServer``.
+    """
+
+    def __init__(self, folder, **options):
+        self.folder = folder
+        self.options = options
+        self.server = GearsServer(dir=str(folder), **options)
+
+    def __enter__(self):
+        self.server.start()
+        self.client = self.connect()
+        return self
+
+    def __exit__(self, *exception):
+        self.client.close()
+        self.server.stop()
+
+    def connect(self, **kwargs):
+        return redis.Redis(port=self.server.port, **kwargs)
+
+    def run(self, script, *options):
+        return self.client.execute_command("RG.PYEXECUTE", script, *options)
+
+    def call(self, *words):
+        return Call(self.server.port, *words)
+
+    @property
+    def worker(self):
+        """The process id of the worker, as functions see it."""
+        script = "import os\nGB('ShardsIDReader').map(lambda x: os.getpid()).run()"
+        (pid,) = self.run(script)[0]
+        return int(pid)
+
+    @property
+    def redis_pid(self):
+        return self.client.info("server")["process_id"]
+
+    def kill(self, pid):
+        os.kill(pid, signal.SIGKILL)
+
+    def again(self):
+        """Start a server on the same folder and port, after this one was killed."""
+        port = self.server.port
+        self.client.close()
+        self.server.stop()
+        self.server = GearsServer(dir=str(self.folder), port=port, **self.options)
+        self.server.start()
+        self.client = self.connect()
+
+
+def memory(pid):
+    """The resident memory of a process, in bytes."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def raw(port):
+    """A plain connection."""
+    return socket.create_connection(("127.0.0.1", port))

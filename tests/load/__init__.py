@@ -1,1 +1,0 @@
-"""Many clients for a while: ``python -m tests.load --seconds N``."""
