@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which packages functions may have installed.",
 )
+@click.option(
+    "--max-function-memory",
+    metavar="SIZE",
+    help="How much memory functions may use, such as 512mb (Linux).",
+)
 @click.option("--unprotected", is_flag=True, help="Listen on any address without a password.")
 @click.option(
     "--watch",
@@ -80,6 +85,7 @@ def serve(
     tls_key: str | None,
     tls_ca: str | None,
     requirements: str,
+    max_function_memory: str | None,
     unprotected: bool,
     watched: Sequence[str],
     log_level: str,
@@ -97,8 +103,9 @@ def serve(
       redgrease serve --port 7000 --redis redis://localhost:6379
       redgrease serve --port 0 -- pytest tests
     """
+    hide_secrets()
     try:
-        from redgrease.engine.access import AccessError
+        from redgrease.engine.access import AccessError, without_login
         from redgrease.engine.supervisor import ServerOptions, run
     except ModuleNotFoundError as missing:
         raise click.ClickException(
@@ -118,6 +125,7 @@ def serve(
         tls_key=tls_key,
         tls_ca=tls_ca,
         requirements=requirements,
+        max_function_memory=max_function_memory,
         log_level=log_level,
     )
 
@@ -129,12 +137,12 @@ def serve(
         address = f"{host}:{supervisor.proxy.port}"
         click.echo(
             f"redgrease serves {scheme}://{address} (Python {platform.python_version()}, "
-            f"Redis at {redis_url or supervisor.redis_url.rpartition('@')[2]}); Ctrl-C ends it",
+            f"Redis at {without_login(supervisor.redis_url)}); Ctrl-C ends it",
             err=True,
         )
         async with contextlib.AsyncExitStack() as stack:
             if watched:
-                url = own_url(host, supervisor.proxy.port, password, redis_url)
+                url = own_url(supervisor.local_path, password, redis_url)
                 await stack.enter_async_context(watching(url, watched))
             return await lasting(supervisor.proxy.port, login + address)
 
@@ -161,14 +169,44 @@ def serve(
     sys.exit(status)
 
 
-def own_url(host: str, port: int, password: str | None, redis_url: str | None) -> str:
+SECRETS = {"--password": "REDGREASE_SERVE_PASSWORD", "--redis": "REDGREASE_SERVE_REDIS_URL"}
+"""Options that may hold a password, and the variables that do instead of them."""
+
+
+def hide_secrets() -> None:
+    """Take passwords off the command line, which every user of the machine can read.
+
+    The program starts anew, with them in its environment; from there they go no further.
+    """
+    words, rest = list(sys.orig_argv), []
+    if "--" in words:
+        rest = words[words.index("--") :]
+        del words[-len(rest) :]
+    secret: dict[str, str] = {}
+    begin = words.index("serve") if "serve" in words else len(words)
+    for option, variable in SECRETS.items():
+        for index in range(len(words) - 1, begin, -1):
+            name, equals, value = words[index].partition("=")
+            if name != option or not (equals or index + 1 < len(words)):
+                continue
+            end = index + (1 if equals else 2)
+            value = value if equals else words[index + 1]
+            if option == "--password" or "@" in value or "password=" in value:
+                secret.setdefault(variable, value)
+                del words[index:end]
+    if secret:
+        os.execve(sys.executable, [*words, *rest], dict(os.environ, **secret))
+    for variable in SECRETS.values():
+        os.environ.pop(variable, None)
+
+
+def own_url(path: str, password: str | None, redis_url: str | None) -> str:
     """Where the server's own client connects to, with the login that Redis wants."""
     login = f":{quote(password, safe='')}@" if password else ""
     netloc = urlsplit(redis_url or "").netloc
     if not login and "@" in netloc:
         login = netloc.rpartition("@")[0] + "@"
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"redis://{login}{host}:{port}"
+    return f"unix://{login}{path}"
 
 
 @contextlib.asynccontextmanager

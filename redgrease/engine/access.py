@@ -8,10 +8,13 @@ import re
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from .wheels import normal
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(.*)", re.DOTALL)
+_VERSIONS = re.compile(r"(\[[\w\s,.-]*\])?\s*(\(?[<>=!~][\w\s<>=!~,.*+]*\)?)?\s*(;[^/\\@]*)?")
+"""What may come behind a name: extras, versions, a marker; no options, paths or addresses."""
 
 
 class AccessError(ValueError):
@@ -26,6 +29,29 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def without_login(url: str) -> str:
+    """A URL of Redis as it may be shown: without user, password and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def check_password(password: str | None, redis: str | None) -> None:
+    """Refuse a password that would protect nothing.
+
+    Args:
+        password: What clients are to give.
+        redis: URL of a Redis that runs already, which knows its passwords by itself.
+
+    Raises:
+        AccessError: Both are given.
+    """
+    if password and redis:
+        raise AccessError(
+            "a password (--password) is for a Redis that the server starts by itself; one that"
+            " runs already (--redis) has its own: let that one ask for a password (requirepass)"
+        )
 
 
 def check_open(host: str, protected: bool) -> None:
@@ -129,8 +155,9 @@ class InstallPolicy:
         if _normal(requirement) in self.allowed:
             return True
         match = _NAME.fullmatch(requirement)
-        # What comes behind a name may be a place to fetch it from, which is another matter.
-        return match is not None and "@" not in match[2] and normal(match[1]) in self.allowed
+        if match is None or normal(match[1]) not in self.allowed:
+            return False
+        return _VERSIONS.fullmatch(match[2]) is not None
 
 
 def _normal(requirement: str) -> str:

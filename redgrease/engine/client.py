@@ -1,8 +1,8 @@
 """A client's connection: what the proxy does with its requests.
 
 Bytes pass untouched while nothing in them concerns Gears.  Before a Gears command is carried out,
-the replies to earlier requests are waited for, see ``upstream``.  Where the connection's rights are
-not known, an ``EVAL`` goes along: who may not run scripts in Redis may not run them here.
+the replies to earlier requests are waited for, see ``upstream``, and where the connection's rights
+are not known, Redis is asked for them, see ``rights``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import hiredis
 
 from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, WATCHED
 from .resp import Framer, Passage, ProtocolError, command
+from .rights import Rights
 from .transaction import Transaction, with_module
 from .upstream import KEEP, Redis, without_last_line
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
 END = [b"X"]
-PROBE = command([b"EVAL", b"return 1", b"0"])
 HIGH_WATER = 1 << 20
 GATHER_SECONDS = 0.002
 HUGE = re.compile(rb"\*\d{7}")
@@ -39,9 +39,12 @@ class Client(asyncio.Protocol):
         self.number = next(proxy.numbers)
         self.transport: Any = None
         self.redis = Redis(self)
+        self.silent = False  # CLIENT REPLY OFF
+        self.subscribed = False  # a RESP2 connection on which little else is allowed
         self.later = bytearray()  # of Redis's, to be passed on behind a Gears reply
         self._gathered = bytearray()  # replies that are sent together with the next ones
         self._flushing = False
+        self._rights = Rights(self)
         self._buffer = bytearray()
         self._framer = Framer()
         self._reader = hiredis.Reader()
@@ -55,12 +58,9 @@ class Client(asyncio.Protocol):
         self._ended = False
         self._closed = False
         self._paused = False
-        self._allowed = False  # Redis has let this connection run scripts
         self._publishes: bool | None = None  # Redis lets this connection publish; None: not known
-        self._silent = False  # CLIENT REPLY OFF
         self._skip = b""  # CLIENT REPLY SKIP, which goes along with the next request
         self._resp3 = False
-        self._subscribed = False  # a RESP2 connection on which little else is allowed
         self._transaction: Transaction | None = None
 
     @property
@@ -109,7 +109,7 @@ class Client(asyncio.Protocol):
         self._ended = True
         self.process()
         # Replies that are under way are still delivered; TLS knows no half-closed connections.
-        return self.proxy.tls is None
+        return bool(self.transport.can_write_eof())
 
     def pause_writing(self) -> None:
         if self.redis.transport is not None:
@@ -151,6 +151,9 @@ class Client(asyncio.Protocol):
         self._throttle()
         if self._ended and self._free():
             self._ended = False
+            if self._buffer:  # Redis knows what to say to a request that is not whole
+                self.redis.transport.write(bytes(self._buffer))
+                self._buffer.clear()
             if self.redis.transport.can_write_eof():
                 self.redis.transport.write_eof()
             else:  # TLS has no such thing
@@ -281,7 +284,7 @@ class Client(asyncio.Protocol):
             del self._buffer[:end]
             if self._transaction is not None:
                 self.redis.transport.write(self._transaction.placeholder(words))
-            elif self._allowed and not self.in_flight and name not in RUNS_CODE:
+            elif self._rights.known and not self.in_flight and name not in RUNS_CODE:
                 self._busy = True
                 self._post(name, words)
             else:
@@ -315,20 +318,26 @@ class Client(asyncio.Protocol):
         elif name in (b"EXEC", b"DISCARD"):
             self._transaction = None
         elif name == b"HELLO":
-            self._allowed, self._publishes = False, None
+            self._forget()
             if len(words) > 1:
                 self._resp3 = words[1] == b"3"
         elif name == b"AUTH":
-            self._allowed, self._publishes = False, None
+            self._forget()
         elif name.endswith(b"SUBSCRIBE"):
-            self._subscribed = not self._resp3
+            self.subscribed = not self._resp3
         elif name == b"MONITOR":
-            self._subscribed = True
+            self.subscribed = True
         elif name == b"RESET":
-            self._transaction, self._resp3, self._allowed, self._silent = None, False, False, False
-            self._subscribed, self._publishes = False, None
+            self._transaction, self._resp3, self.silent = None, False, False
+            self.subscribed = self.redis.logged_in = False
+            self._forget()
         elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
-            self._silent = words[2].upper() == b"OFF"
+            self.silent = words[2].upper() == b"OFF"
+
+    def _forget(self) -> None:
+        """The connection may be somebody else's now."""
+        self._publishes = None
+        self._rights.forget()
 
     def _after_skip(self, name: bytes, words: list[bytes], end: int) -> None:
         """A request that gets no reply.
@@ -353,12 +362,12 @@ class Client(asyncio.Protocol):
 
     def _apart(self, name: bytes) -> bool:
         """Whether the proxy cannot know when a command has ended."""
-        return self._silent or self._subscribed or name in BLOCKING
+        return self.silent or self.subscribed or name in BLOCKING
 
     def _special(self, transaction: Transaction) -> bool:
         """Whether functions have to do with a transaction."""
         return bool(transaction.calls) or (
-            not self._silent and not self.proxy.link.watch.exclusive.isdisjoint(transaction.names)
+            not self.silent and not self.proxy.link.watch.exclusive.isdisjoint(transaction.names)
         )
 
     async def _last(self) -> bytes:
@@ -410,7 +419,7 @@ class Client(asyncio.Protocol):
         """Pass the reply of a command that was carried out here on, and go on."""
         if self._closed:
             return
-        if not self._silent:
+        if not self.silent:
             self._gathered += reply
         if self.later:
             self._gathered += self.later
@@ -445,7 +454,7 @@ class Client(asyncio.Protocol):
         would spoil them.
         """
         within = self._transaction is not None or self._passage is not None or self._begun
-        if self._silent or self._closed or not self._connected or within:
+        if self.silent or self._closed or not self._connected or within:
             return
         try:
             before = await self.redis.exchange()
@@ -455,7 +464,7 @@ class Client(asyncio.Protocol):
         self.reply(before)
 
     async def _gears(self, name: bytes, words: list[bytes]) -> bytes:
-        refusal = await self._probe(name)
+        refusal = await self._rights.refusal(name, words)
         if refusal:
             return refusal
         return await self._call(name, self._flags, words)
@@ -511,51 +520,27 @@ class Client(asyncio.Protocol):
         other = await section.reply
         return reply if other is None else other
 
-    async def _probe(self, name: bytes) -> bytes:
-        """Redis's refusal, if it would not let this connection do such a thing."""
-        if self._silent:
-            return b""
-        if self._allowed and name not in RUNS_CODE:
-            if self.in_flight:
-                await self.mark()
-            return b""
-        before = await self.redis.exchange(PROBE, hello=not self._allowed and not self._subscribed)
-        self.in_flight = False
-        before, answer = without_last_line(before)
-        self.reply(before)
-        if answer.startswith(b":"):
-            self._allowed = True
-        elif answer.startswith(b"-ERR Can't execute"):
-            return answer.replace(b"'eval'", b"'%b'" % name.lower(), 1)
-        elif answer.startswith(b"-NOPERM"):
-            return answer if name in RUNS_CODE else b""
-        elif answer.startswith((b"-NOAUTH", b"-LOADING", b"-BUSY")):
-            return answer
-        return b""
-
     async def _modules(self, request: bytes) -> bytes:
         """MODULE LIST, with Gears among the modules."""
         await self.mark()
-        return with_module(await self.redis.exchange(request, collect=True), self._resp3)
+        return with_module(await self._rights.collect(request), self._resp3)
 
     async def _execute(self, transaction: Transaction) -> bytes:
         """EXEC of a transaction with which functions have to do."""
         calls = transaction.calls
-        runs_code = next((name for name in transaction.called if name in RUNS_CODE), None)
         request = command([b"EXEC"])
-        if self.proxy.link.watch.exclusive.isdisjoint(transaction.names) or self._silent:
+        if self.silent:
+            reply = await self._rights.execute()
+        elif self.proxy.link.watch.exclusive.isdisjoint(transaction.names):
             reply = await self.redis.exchange(request, collect=True)
         else:
             reply = await self._alone(request, "m", transaction.names)
         self.in_flight, self._transaction = False, None
         if not calls:
             return reply
-        if runs_code is not None:
-            refusal = await self._probe(runs_code)
-            if refusal:
-                return transaction.fill(reply, [refusal] * len(calls))
         replies = []
         if transaction.done(reply):
             for name, words in zip(transaction.called, calls):
-                replies.append(await self._call(name, self._flags + "m", words))
+                refusal = await self._rights.refusal(name, words)
+                replies.append(refusal or await self._call(name, self._flags + "m", words))
         return transaction.fill(reply, replies)

@@ -15,7 +15,10 @@ GEARS = frozenset(
 """The commands that the worker knows; Redis itself answers to all others."""
 
 RUNS_CODE = frozenset({b"RG.PYEXECUTE", b"RG.PYIMPORTREQ", b"RG.CONFIGSET"})
-"""Commands that need the right to run scripts."""
+"""Commands for which the right to run scripts is asked for each time."""
+
+TRIGGERS = frozenset({b"RG.TRIGGER", b"RG.TRIGGERONKEY"})
+"""Commands that need no more than the right to run scripts that are loaded (EVALSHA)."""
 
 RESCUES = frozenset({b"RG.DUMPEXECUTIONS", b"RG.GETEXECUTION", b"RG.ABORTEXECUTION"})
 """Commands that are answered while functions keep everybody back: these may go wrong."""

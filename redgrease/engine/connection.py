@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -16,7 +16,7 @@ import hiredis
 from .eager import EagerSocket
 from .errors import GearsError
 
-IDLE_SECONDS = 1.0
+IDLE_SECONDS = 0.01
 """A connection unused for longer is looked at before it is trusted again."""
 _CHUNK = 1 << 16
 
@@ -43,7 +43,7 @@ class Address:
     path: str | None = None
     database: int = 0
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     tls: bool = False
     ca_file: str | None = None
     cert_file: str | None = None
@@ -69,7 +69,8 @@ class Address:
                 password=password,
             )
         if parts.scheme not in ("redis", "rediss"):
-            raise ValueError(f"not a Redis URL: {url!r}")
+            # The URL itself may hold a password, which is not for logs.
+            raise ValueError("a Redis URL begins with redis://, rediss:// or unix://")
         database = query.get("db") or parts.path.strip("/") or "0"
         return cls(
             host=parts.hostname or "localhost",
@@ -83,6 +84,10 @@ class Address:
             key_file=query.get("ssl_keyfile"),
             verify=query.get("ssl_cert_reqs", "required") not in ("none", "optional"),
         )
+
+    def without_login(self) -> Address:
+        """The same place, for somebody without a name and password."""
+        return replace(self, username=None, password=None, database=0)
 
     def context(self) -> ssl.SSLContext | None:
         """How TLS is spoken to it, if it is."""
@@ -262,6 +267,11 @@ class Connection:
         self._errors = 0
         self._used = time.monotonic()
         return replies
+
+    def asks_for_login(self) -> bool:
+        """Whether nothing may be done here without a password."""
+        answer = self.call((b"PING",))
+        return isinstance(answer, ErrorReply) and answer.startswith(("NOAUTH", "DENIED"))
 
     def detach(self) -> socket.socket:
         """The socket, for somebody who reads from it in another way."""

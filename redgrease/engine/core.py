@@ -25,10 +25,10 @@ from .profiles import Profiles
 from .readers import Reader
 from .registry import Registrations
 from .requirements import Requirements
-from .scheduler import Scheduler
-from .script import Scripts, Session, Sessions
+from .scheduler import Scheduler, Ticket
+from .script import Background, Scripts, Session, Sessions
 from .serial import Serial
-from .settings import Settings
+from .settings import MAX_TIME, Settings
 from .shard import Shard
 from .steps import Step
 from .store import Store
@@ -68,7 +68,8 @@ class Engine:
         link: The way to the proxy; without one there are no clients to be held back.
         own_process: Whether the process is the engine's own, so that it may be changed (sleeps
             that can be interrupted, names in ``__main__``) and ended.
-        give_up: Ends the process after a function has resisted an abort.
+        give_up: Ends the process, for the reason that is given, such as a function that has
+            resisted an abort.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Engine:
         config: Mapping[str, Any] | None = None,
         link: ProxyLink | None = None,
         own_process: bool = False,
-        give_up: Callable[[], None] | None = None,
+        give_up: Callable[[str], None] | None = None,
     ) -> None:
         self.own_process = own_process
         self._give_up = give_up
@@ -173,12 +174,22 @@ class Engine:
         """Whether the caller is a script or function, rather than the code that hosts a worker."""
         return self.own_process or current() is not None
 
+    def expire(self, execution: Execution, reason: str) -> None:
+        """An execution has taken all its time: it is aborted, with that as its error."""
+        execution.reason = reason
+
+        def abort() -> None:
+            if not execution.abort():
+                self.resisted(execution, lambda: None)
+
+        Background.run(abort, "limit")
+
     def resisted(self, execution: Execution, answer: Callable[[], None]) -> None:
         """A function would not be stopped: answer for it, and get rid of its thread."""
         execution.abandon()
         answer()
         if self.own_process and self._give_up is not None:
-            self._give_up()
+            self._give_up("a function resisted its abort for too long")
         else:
             self.pool.lose_thread(execution.thread)
 
@@ -217,6 +228,18 @@ class Engine:
             execution.when_done(ended)
             self.pool.submit(execution.run)
         return RunFuture(result)
+
+    def limited(self, what: str) -> Ticket | None:
+        """Begin to count the time that a script's body may take, if that is limited.
+
+        It cannot be stopped, but for the worker's end.
+        """
+        limit = self.settings[MAX_TIME]
+        if limit <= 0 or not self.own_process or self._give_up is None:
+            return None
+        reason = f"{what} took longer than {limit} ms ({MAX_TIME})"
+        give_up = self._give_up
+        return self.scheduler.later(limit / 1000, lambda: give_up(reason))
 
     def loop_name(self) -> Any:
         """What scripts find under the name ``loop``."""

@@ -12,6 +12,8 @@ import os
 import traceback
 from types import TracebackType
 
+from . import memory
+
 ENGINE_DIRECTORY = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _HEADER = "Traceback (most recent call last):\n"
 PIPELINE_FILE = "<redgrease pipeline>"
@@ -87,6 +89,7 @@ def error_text(error: BaseException, full: bool = True, frameless: bool = False)
     """
     if isinstance(error, (GearsFlatError, PlainError)):
         return str(error)
+    memory.note(error)
     try:
         if full and not (frameless and not has_user_frames(error.__traceback__)):
             report = traceback.TracebackException(type(error), error, error.__traceback__)

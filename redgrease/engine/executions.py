@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from .context import Context, Guard, Shield, reset_guard, set_current, set_guard
 from .errors import PIPELINE_FILE, Aborted, GearsForceStopped, error_text
+from .memory import MemoryLimit
 from .pending import Maker, Pending
 from .pipeline import Pipeline
 from .readers import Reader
+from .scheduler import Ticket
+from .settings import MAX_TIME, PER_REGISTRATION
 from .steps import Step, native_steps
 
 if TYPE_CHECKING:
@@ -102,6 +105,8 @@ class Execution:
         self._running.acquire()
         self.aborting = False
         """Whether it is to end."""
+        self.reason = ""
+        """Why, if nobody has asked for it."""
         self.thread = 0
         """The thread that runs it."""
         self._engine, self._records = engine, records
@@ -112,6 +117,18 @@ class Execution:
         self._callbacks: list[Callback] = []
         self._guard: Guard | None = None
         self._inner: Execution | None = None  # one that runs within a call of its function
+
+    # -- limits ---------------------------------------------------------------------------------
+
+    def _limited(self) -> Ticket | None:
+        """Begin to count the time that it may take, if that is limited."""
+        settings = self._engine.settings
+        name = PER_REGISTRATION if self.registered and settings[PER_REGISTRATION] else MAX_TIME
+        limit = settings[name]
+        if limit <= 0:
+            return None
+        reason = f"the execution took longer than {limit} ms ({name})"
+        return self._engine.scheduler.later(limit / 1000, lambda: self._engine.expire(self, reason))
 
     # -- run ------------------------------------------------------------------------------------
 
@@ -125,12 +142,19 @@ class Execution:
                 self.status = "running"
                 self._started = perf_counter()
                 self._guard, self.thread = guard, threading.get_ident()
+        ticket = self._limited() if self._guard is guard else None
         try:
             if self._guard is guard:
                 if outside is not None:
                     outside._inner = self
                 self._finish("done", self._run(guard))
+        except MemoryError:
+            if MemoryLimit.active is None:
+                raise
+            MemoryLimit.active.end()  # it could not even say so
         finally:
+            if ticket is not None:
+                ticket.cancel()
             if outside is not None:
                 outside._inner = None
             reset_guard(outer)
@@ -167,6 +191,8 @@ class Execution:
         self.maker.forget()
         if self.pending:
             self._engine.futures.forget(self)
+        if self.reason and not any(self.reason in error for error in self.errors):
+            self.errors.append(self._text(GearsForceStopped(self.reason)))
         return results
 
     def _open(self) -> Iterable[Any]:
@@ -196,6 +222,8 @@ class Execution:
             self.errors.append(self._text(error))
 
     def _text(self, error: BaseException, frameless: bool = False) -> str:
+        if self.reason and type(error) is GearsForceStopped and not error.args:
+            error.args = (self.reason,)
         return error_text(error, bool(self._engine.settings["PythonAttemptTraceback"]), frameless)
 
     def fail(self, error: BaseException, builtin_lines: frozenset[int]) -> None:
@@ -310,7 +338,8 @@ class Execution:
     def abandon(self) -> None:
         """Answer for it although its function still resists."""
         if not self.done:
-            self.errors.append(self._text(GearsForceStopped("the function resisted the abort")))
+            reason = self.reason or "the function resisted the abort"
+            self.errors.append(self._text(GearsForceStopped(reason)))
             self._finish("done", [])
 
     # -- description ----------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class Section:
 
 MANY_NAMES = 1000
 """How many spellings of names are remembered; clients may make them up."""
-DIED = b"-ERR the Gears worker died while running this call\r\n"
+DIED = b"-ERR the Gears worker died while running this call%b\r\n"
 
 
 class WorkerLink:
@@ -84,6 +84,7 @@ class WorkerLink:
         self._server: asyncio.AbstractServer | None = None
         self.ready = asyncio.Event()
         self.holds: list[bytes] = []
+        self._reason = b""  # why the worker is about to end, if it knows
         self._asked = False  # for a turn, before the worker was ready
 
     async def start(self) -> None:
@@ -178,7 +179,7 @@ class WorkerLink:
 
     def arrived(self, worker: _Worker) -> None:
         """A worker has come, which is not ready for calls, but may hold everybody back."""
-        self._worker, self._asked = worker, False
+        self._worker, self._asked, self._reason = worker, False, b""
 
     def connected(self, worker: _Worker) -> None:
         """The worker is ready for calls."""
@@ -209,8 +210,9 @@ class WorkerLink:
         self.ready.clear()
         calls, self._calls = self._calls, {}
         self._released.clear()
+        reason = b": " + self._reason if self._reason else b""
         for answered in calls.values():
-            answered(DIED)
+            answered(DIED % reason)
         for section in self._sections.values():
             section.finish("", b"")
         self._sections.clear()
@@ -228,6 +230,14 @@ class WorkerLink:
             self.plain.add(name)
         return True
 
+    def _end_section(self, words: list[bytes]) -> None:
+        section = self._sections.get(words[1])
+        released = self._released.pop(words[1], None)
+        if released is not None:
+            released()
+        elif section is not None and section.finish(words[2].decode(), words[3]):
+            del self._sections[words[1]]
+
     def frame(self, worker: _Worker, words: list[bytes]) -> None:
         """Act on a frame of the worker's."""
         kind = words[0]
@@ -244,17 +254,14 @@ class WorkerLink:
                 self.holds.remove(words[1])
             self.sections.release(words[1])
         elif kind == b"DONE":
-            section = self._sections.get(words[1])
-            released = self._released.pop(words[1], None)
-            if released is not None:
-                released()
-            elif section is not None and section.finish(words[2].decode(), words[3]):
-                del self._sections[words[1]]
+            self._end_section(words)
         elif kind == b"WATCH":
             self.watch = Watch.from_json(words[1])
             self.special, self.plain = self.watch.names, set()
         elif kind == b"EVENTS":
             self._ask_turn()
+        elif kind == b"DYING":
+            self._reason = words[1]
         elif kind == b"READY":
             self.connected(worker)
 

@@ -163,7 +163,7 @@ class Notifications:
                 try:
                     self._connect()
                     break
-                except (OSError, Disconnected):
+                except (OSError, ValueError, Disconnected, hiredis.HiredisError):
                     delay = min(2 * delay, 0.5)
             if self._closed:
                 return

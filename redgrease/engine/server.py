@@ -10,9 +10,10 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from .access import InstallPolicy, check_open, tls_context
+from .access import InstallPolicy, check_open, check_password, tls_context
+from .memory import parse_size
 from .supervisor import ServerOptions
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class GearsServer:
         tls_key: File with its private key; by default that of the certificate.
         tls_ca: File with the authorities for clients' certificates, which clients must show then.
         requirements: What functions may have installed: ``"on"``, ``"off"`` or ``"allow:FILE"``.
+        max_function_memory: How much memory functions may use, such as ``"512mb"``; on Linux, and
+            not with ``worker="thread"``.
 
     Raises:
         ValueError: ``worker`` is neither of the two, or a setting of access is wrong.
@@ -74,11 +77,16 @@ class GearsServer:
         tls_key: str | os.PathLike[str] | None = None,
         tls_ca: str | os.PathLike[str] | None = None,
         requirements: str = "on",
+        max_function_memory: str | int | None = None,
     ) -> None:
-        protected = bool(password or unprotected or "@" in urlsplit(redis or "").netloc)
-        check_open(host, protected)
+        check_password(password, redis)
+        if redis is None:
+            check_open(host, bool(password or unprotected))
         tls_context(*(_path(each) for each in (tls_cert, tls_key, tls_ca)))
         InstallPolicy.parse(requirements)
+        memory = parse_size(max_function_memory)
+        if memory is not None and worker == "thread":
+            raise ValueError("memory can be limited for functions in a process of their own only")
         if worker not in ("process", "thread"):
             raise ValueError(f"worker is 'process' or 'thread', not {worker!r}")
         self._options = ServerOptions(
@@ -94,6 +102,7 @@ class GearsServer:
             tls_key=_path(tls_key),
             tls_ca=_path(tls_ca),
             requirements=requirements,
+            max_function_memory=None if memory is None else str(memory),
             config=dict(config or {}),
             worker="external" if worker == "thread" else "process",
         )

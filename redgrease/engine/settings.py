@@ -33,12 +33,20 @@ class Key:
     """For runtime keys of the plugin; the core accepts any number."""
 
 
+MAX_TIME, PER_REGISTRATION = "ExecutionMaxTime", "ExecutionMaxTimePerRegistration"
+"""Milliseconds that an execution may take, and one that a registration starts; 0 is no limit.
+
+The original has no such limits.
+"""
+
 KEYS = (
     Key("MaxExecutions", 1000, runtime=True),
     Key("MaxExecutionsPerRegistration", 100, runtime=True),
     Key("ProfileExecutions", 0, runtime=True),
     Key("ExecutionThreads", 3),
     Key("ExecutionMaxIdleTime", 5000, runtime=True),
+    Key(MAX_TIME, 0, runtime=True),
+    Key(PER_REGISTRATION, 0, runtime=True),
     Key("SendMsgRetries", 3, runtime=True),
     Key("Plugin", []),
     Key("CreateVenv", 0, python=True),

@@ -17,9 +17,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from .access import InstallPolicy, check_open, tls_context
+from .access import (
+    AccessError,
+    InstallPolicy,
+    check_open,
+    check_password,
+    is_loopback,
+    tls_context,
+)
 from .connection import Address, Connection, Disconnected, ErrorReply
 from .garbage import settle_memory
+from .memory import parse_size
 from .proxy import Proxy
 from .redis_server import RedisServer
 
@@ -48,16 +56,17 @@ class ServerOptions:
         tls_key: File with its private key; by default that of the certificate.
         tls_ca: File with the authorities for clients' certificates, which clients must show then.
         requirements: What functions may have installed: ``on``, ``off`` or ``allow:FILE``.
+        max_function_memory: How much memory functions may use, such as ``512mb``; None is no limit.
         log_level: The level of the log.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
-    redis: str | None = None
+    redis: str | None = field(default=None, repr=False)
     redis_server: str | None = None
     redis_args: list[str] = field(default_factory=list)
     dir: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     config: dict[str, Any] = field(default_factory=dict)
     worker: str = "process"
     unprotected: bool = False
@@ -65,6 +74,7 @@ class ServerOptions:
     tls_key: str | None = None
     tls_ca: str | None = None
     requirements: str = "on"
+    max_function_memory: str | None = None
     log_level: str = "info"
 
     def to_json(self) -> str:
@@ -96,6 +106,7 @@ class Supervisor:
         self.options = options
         self.runtime = tempfile.mkdtemp(prefix="redgrease-")  # made with mode 0700
         self.link_path = str(Path(self.runtime) / "link")
+        self.local_path = str(Path(self.runtime) / "local")
         self.redis: RedisServer | None = None
         self.proxy: Proxy | None = None
         self.redis_url = options.redis or ""
@@ -113,10 +124,12 @@ class Supervisor:
             RuntimeError: There is no Redis, or it does not start.
         """
         options = self.options
-        protected = bool(options.password or options.unprotected)
-        check_open(options.host, protected or "@" in urlsplit(options.redis or "").netloc)
+        check_password(options.password, options.redis)
+        if options.redis is None:
+            check_open(options.host, bool(options.password or options.unprotected))
         tls = tls_context(options.tls_cert, options.tls_key, options.tls_ca)
         InstallPolicy.parse(options.requirements)
+        parse_size(options.max_function_memory)
         for folder in (options.dir,):
             if folder:
                 Path(folder).mkdir(parents=True, exist_ok=True)
@@ -130,7 +143,8 @@ class Supervisor:
             self._redis_keeper = asyncio.get_running_loop().create_task(self._keep_redis())
         else:
             await asyncio.get_running_loop().run_in_executor(None, self._look_for_redis)
-        self.proxy = Proxy(self.redis_url, self.link_path, options.host, options.port, tls)
+        places = (self.link_path, self.local_path)
+        self.proxy = Proxy(self.redis_url, places, options.host, options.port, tls)
         await self.proxy.start()
         if options.worker == "process":
             self._keeper = asyncio.get_running_loop().create_task(self._keep_worker())
@@ -158,15 +172,23 @@ class Supervisor:
                     delay = min(2 * delay, MAX_DELAY)
 
     def _look_for_redis(self) -> None:
-        """See at once whether the Redis that was named is there.
+        """See at once whether the Redis that was named is there, and whether anybody may use it.
 
         Raises:
+            AccessError: Who comes without a password is let in, and comes from anywhere.
             RuntimeError: It cannot be reached, or refuses the credentials.
         """
+        options = self.options
         try:
             connection = Connection(Address.parse(self.redis_url))
             answer = connection.call((b"PING",))
             connection.close()
+            if not options.unprotected and not is_loopback(options.host):
+                stranger = Connection(Address.parse(self.redis_url).without_login())
+                check_open(options.host, stranger.asks_for_login())
+                stranger.close()
+        except AccessError:
+            raise
         except (Disconnected, ValueError, OSError) as error:
             raise RuntimeError(str(error)) from None
         if isinstance(answer, ErrorReply) and not answer.startswith("LOADING"):
@@ -192,8 +214,12 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=2,  # what functions print goes to the log
                 start_new_session=True,
-                # Unlike the command line, it is shown to nobody: the URL may hold a password.
-                env=dict(os.environ, REDGREASE_WORKER_REDIS=self.redis_url),
+                # Unlike the command line, it is shown to nobody: there may be passwords in it.
+                env=dict(
+                    os.environ,
+                    REDGREASE_WORKER_REDIS=self.redis_url,
+                    REDGREASE_WORKER_CONFIG=json.dumps(self.options.config),
+                ),
             )
             status = await self._worker.wait()
             if self._stopping:
@@ -209,7 +235,9 @@ class Supervisor:
         command = [sys.executable, "-m", "redgrease.engine.worker"]
         command += ["--link", self.link_path, "--dir", self.options.dir or self.runtime]
         command += ["--requirements", self.options.requirements]
-        return [*command, "--config", json.dumps(self.options.config)]
+        if self.options.max_function_memory is not None:
+            command += ["--max-function-memory", self.options.max_function_memory]
+        return command
 
     @property
     def worker_pid(self) -> int | None:

@@ -38,7 +38,7 @@ class Transaction:
 
     def done(self, reply: bytes) -> bool:
         """Whether the transaction was carried out, by the reply of EXEC."""
-        return all(bulk(token) in reply for token in self._tokens)
+        return all(bulk(token) in reply for token in self._tokens) or reply == b"+OK\r\n"
 
     def fill(self, reply: bytes, replies: Sequence[bytes]) -> bytes:
         """The reply of EXEC, with the commands' replies in their places."""

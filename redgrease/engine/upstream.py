@@ -2,20 +2,27 @@
 
 How a Gears command keeps its place among pipelined ones: before it is carried out, the proxy sends
 Redis a *marker*, an unknown command with a random name.  Its error reply comes from any Redis in
-any state, and all that comes before it belongs to earlier requests.
+any state, and all that comes before it belongs to earlier requests.  No data can look like it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
 from .connection import Address
 from .resp import command
 
-REFUSED_HELLO = (b"-ERR Protocol version is not an integer", b"-NOPROTO")
+HELLO = command([b"HELLO", b"rg"])
+REFUSED_HELLO = (
+    b"\r\n-ERR Protocol version is not an integer",
+    b"\r\n-NOPROTO",
+    b"\r\n-BUSY",
+)
+NO_LOGIN = b"-NOAUTH Authentication required."
 LONGEST_LINE = 512
 """How long the line with the marker may be, at most."""
 KEEP = 4096
@@ -49,7 +56,10 @@ class Redis(asyncio.Protocol):
         self.client = client
         self.transport: Any = None
         self._kept = bytearray()
-        self._marks: list[bytes] = []  # what the marker's reply is known by
+        self.logged_in = False
+        """Whether the client is known to have logged in, or not to need that."""
+        self._token = b""  # what the marker's reply is known by
+        self._hello = False  # another marker follows
         self._marked: asyncio.Future[bytes] | None = None
         self._collect = False
         self._turn = asyncio.Lock()
@@ -63,16 +73,13 @@ class Redis(asyncio.Protocol):
             return
         start = max(0, len(self._kept) - LONGEST_LINE)
         self._kept += data
-        found = max(self._kept.find(mark, start) for mark in self._marks)
-        end = self._kept.find(b"\r\n", found) if found >= 0 else -1
-        if end < 0:
-            if not self._collect and len(self._kept) > 2 * KEEP:
+        found = self._answered(start)
+        if found is None:
+            if not self._collect and len(self._kept) > 2 * KEEP and not self._named(start):
                 self.client.reply(bytes(self._kept[:-KEEP]))
                 del self._kept[:-KEEP]
             return
-        line = self._kept.rfind(b"\r\n", 0, found)  # the end of the line before the marker's
-        before = bytes(self._kept[: line + 2]) if line >= 0 else b""
-        after = bytes(self._kept[end + 2 :])
+        before, after = found
         marked, self._marked = self._marked, None
         self._kept.clear()
         if not marked.done():
@@ -80,15 +87,38 @@ class Redis(asyncio.Protocol):
         if after:  # a push message that came meanwhile
             self.client.later += after
 
-    async def exchange(
-        self, request: bytes = b"", collect: bool = False, hello: bool = False
-    ) -> bytes:
+    def _named(self, start: int) -> bool:
+        return self._kept.find(self._token, start) >= 0
+
+    def _answered(self, start: int) -> tuple[bytes, bytes] | None:
+        """What is before and behind the marker's reply, if that is here."""
+        kept = self._kept
+        found = kept.find(self._token, start)
+        begin = kept.rfind(b"\r\n", 0, found) + 2 if b"\r\n" in kept[: max(found, 0)] else 0
+        end = kept.find(b"\r\n", found) + 2 if found >= 0 else 0
+        if not self._hello:
+            return (bytes(kept[:begin]), bytes(kept[end:])) if end > 1 else None
+        if end > 1:
+            self.logged_in = True
+            second = max(kept.find(line, end - 2) for line in REFUSED_HELLO)
+            if second < 0:
+                return None
+            between = bytes(kept[end : second + 2])
+            end = kept.find(b"\r\n", second + 2) + 2
+            return (bytes(kept[:begin]), between + bytes(kept[end:])) if end > 1 else None
+        if found < 0:
+            begin = max(kept.find(NO_LOGIN + line) for line in REFUSED_HELLO)
+            end = kept.find(b"\r\n", begin + len(NO_LOGIN) + 2) + 2
+            if begin >= 0 and end > 1:
+                return bytes(kept[:begin]), bytes(kept[end:])
+        return None
+
+    async def exchange(self, request: bytes = b"", collect: bool = False) -> bytes:
         """Send something, and a marker behind it.
 
         Args:
             request: What to send; nothing, to wait for what was sent before.
             collect: Whether to keep back everything that comes before the marker's reply.
-            hello: Whether the connection may still have to log in.
 
         Returns:
             What came before the marker's reply, as far as it was kept back.
@@ -99,11 +129,13 @@ class Redis(asyncio.Protocol):
         async with self._turn:
             if self.transport.is_closing():
                 raise ConnectionResetError("the connection to Redis is closed")
-            token = b"rg.~" + os.urandom(16).hex().encode()
-            self._marks = [token, *(REFUSED_HELLO if hello else ())]
+            self._token = b"rg.~" + os.urandom(16).hex().encode()
             self._marked = asyncio.get_running_loop().create_future()
             self._collect = collect
-            marker = command([b"HELLO", token] if hello else [token])
+            # Before the login some servers refuse all unknown commands alike, and nothing but
+            # HELLO is answered.
+            self._hello = not self.logged_in and not self.client.subscribed
+            marker = command([self._token]) + (HELLO if self._hello else b"")
             self.transport.write(request + marker)
             return await self._marked
 
@@ -117,6 +149,11 @@ class Redis(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        left = b"" if exc is None else _unread(self.transport)
+        if self._marked is None and left:
+            self.client.reply(left)
+        else:
+            self._kept += left
         if self._kept:  # the last words of Redis, such as a protocol error
             self.client.reply(bytes(self._kept))
             self._kept.clear()
@@ -124,6 +161,24 @@ class Redis(asyncio.Protocol):
             self._marked.set_exception(ConnectionResetError("Redis has closed the connection"))
             self._marked.exception()
         self.client.close()
+
+
+def _unread(transport: Any) -> bytes:
+    """What has come on a connection that broke as something was being sent.
+
+    Transports do not read it any more, and it says why: Redis hangs up after a protocol error.
+    """
+    if transport is None or transport.get_extra_info("ssl_object") is not None:
+        return b""
+    received = bytearray()
+    try:
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as rest:
+            rest.setblocking(False)
+            while data := rest.recv(1 << 16):
+                received += data
+    except OSError:  # there is no more, or it is closed already
+        pass
+    return bytes(received)
 
 
 def without_last_line(replies: bytes, marks: bytes = b"") -> tuple[bytes, bytes]:

@@ -28,6 +28,7 @@ from .crew import Crew
 from .eager import EagerSocket
 from .errors import GearsError
 from .garbage import settle_memory
+from .memory import MemoryLimit, parse_size
 
 _log = logging.getLogger("redgrease.engine")
 _CHUNK = 1 << 16
@@ -45,6 +46,7 @@ class WorkerOptions:
         version: The version of the module that is emulated.
         own_process: Whether the process is the worker's own.
         requirements: What may be installed: ``on``, ``off`` or ``allow:FILE``.
+        max_function_memory: How much memory functions may use, such as ``512mb``.
     """
 
     link: str
@@ -54,6 +56,7 @@ class WorkerOptions:
     version: str = "10213"
     own_process: bool = False
     requirements: str = "on"
+    max_function_memory: str | None = None
 
 
 class Link:
@@ -209,13 +212,20 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
         connection.connect(options.link)
     link = Link(connection)
     own_process = bool(getattr(options, "own_process", False))
+
+    def give_up(reason: str) -> None:
+        # The proxy starts another one.
+        _log.warning("%s: the worker is restarted", reason)
+        link.send("DYING", reason)
+        _exit(70)
+
     engine = Engine(
         options.redis,
         getattr(options, "dir", None),
         getattr(options, "config", None),
         link,
         own_process,
-        _give_up,
+        give_up,
     )
     engine.requirements.policy = InstallPolicy.parse(getattr(options, "requirements", "on"))
     engine.install()
@@ -231,6 +241,9 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
             settle_memory()
         link.serve(engine, ended)
         engine.start()
+        limit = parse_size(getattr(options, "max_function_memory", None))
+        if limit is not None and own_process:
+            MemoryLimit(limit, give_up).begin()
         link.send("READY")
         engine.scripts.serve()
     finally:
@@ -242,12 +255,6 @@ def _mark(record: logging.LogRecord) -> bool:
     """Show the level as Redis does."""
     record.mark = "#" if record.levelno >= logging.WARNING else "*" if record.levelno > 10 else "."
     return True
-
-
-def _give_up() -> None:
-    """End the process, in which a function runs that cannot be stopped; the proxy starts anew."""
-    _log.warning("a function resisted its abort for too long: the worker is restarted")
-    _exit(70)
 
 
 def _exit(status: int) -> None:
@@ -268,11 +275,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m redgrease.engine.worker")
     parser.add_argument("--link", required=True, help="path of the proxy's socket")
-    url = os.environ.get("REDGREASE_WORKER_REDIS")
+    # Functions, and what they start, need not see them.
+    url = os.environ.pop("REDGREASE_WORKER_REDIS", None)
+    config = os.environ.pop("REDGREASE_WORKER_CONFIG", "{}")
     parser.add_argument("--redis", default=url, required=url is None, help="URL of Redis")
     parser.add_argument("--dir", help="folder of the server")
-    parser.add_argument("--config", type=json.loads, default={}, help="configuration, as JSON")
+    parser.add_argument("--config", type=json.loads, default=config, help="configuration, as JSON")
     parser.add_argument("--requirements", default="on", help="on, off or allow:FILE")
+    parser.add_argument("--max-function-memory", help="such as 512mb")
     parser.add_argument("--version", default="10213", help="module version to emulate")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends us

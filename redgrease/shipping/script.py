@@ -21,13 +21,16 @@ def _redgrease_start(scope):
     import base64, sys, zlib
     if sys.version_info[:2] != {version}:
         raise RuntimeError({mismatch} % sys.version_info[:2])
+    plan = {plan}
+    if zlib.crc32(plan) != {checksum}:
+        raise RuntimeError("this script of redgrease was damaged on its way")
     loaders = vars(sys.modules["redisgears"]).setdefault("_redgrease_loaders", {{}})
     if {key} not in loaders:
         text = {loader}
         loader = {{"__name__": "redgrease_loader", "SOURCE": zlib.compress(text.encode("utf-8"))}}
         exec(compile(text, "<redgrease loader>", "exec"), loader)
         loaders[{key}] = loader
-    return loaders[{key}]["start"]({plan}, scope)
+    return loaders[{key}]["start"](plan, scope)
 _redgrease_start(globals())
 """
 
@@ -82,5 +85,6 @@ def assemble(plan: bytes, title: str, version: Optional[Tuple[int, ...]] = None)
         mismatch=repr(MISMATCH.format(*version)),
         key=repr(loader_key(with_trees)),
         loader=repr(loader_text(with_trees)),
+        checksum=zlib.crc32(plan),
         plan=expression if packed is plan else f"zlib.decompress({expression})",
     )

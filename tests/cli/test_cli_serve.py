@@ -54,6 +54,18 @@ def test_a_password_reaches_the_command_and_nothing_else():
     assert done.stdout == "True\n" and "s3cret" not in done.stderr
 
 
+def test_a_password_on_the_command_line_is_not_shown():
+    """Nor does what the server starts find it in its environment, but for the address."""
+    code = "import os; print(os.popen('ps axww -o args').read(), dict(os.environ))"
+    secret = os.urandom(8).hex()
+    words = ("serve", "--port", "0", "--password", secret, "--", sys.executable, "-c", code)
+    shown, _, environment = run(*words).stdout.rpartition("{")
+    assert "serve --port 0 --" in shown and secret not in shown
+    assert environment.count(secret) == 1
+    done = run("serve", "--redis", f"redis://:{secret}@localhost:1")
+    assert done.returncode == 1 and secret not in done.stderr + done.stdout
+
+
 def test_a_port_that_is_taken():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

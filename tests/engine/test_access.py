@@ -1,5 +1,6 @@
 """Who may reach a server, and what may be installed on it."""
 
+import os
 import ssl
 import stat
 import subprocess
@@ -18,7 +19,12 @@ from redgrease.engine.access import (  # noqa: E402
     check_open,
     is_loopback,
     tls_context,
+    without_login,
 )
+from redgrease.engine.connection import Address  # noqa: E402
+from redgrease.engine.redis_server import RedisServer  # noqa: E402
+from redgrease.engine.server import ServerStartError  # noqa: E402
+from redgrease.engine.supervisor import ServerOptions  # noqa: E402
 
 
 def impatient():
@@ -61,10 +67,53 @@ def test_addresses_that_only_this_machine_reaches(host, expected):
 def test_a_server_that_is_open_is_not_started():
     with pytest.raises(AccessError, match="give a password"):
         GearsServer(host="0.0.0.0")
-    with pytest.raises(AccessError):
-        GearsServer(host="0.0.0.0", redis="redis://localhost:6379")
-    for options in ({"password": "x"}, {"unprotected": True}, {"redis": "redis://u:p@localhost"}):
+    for options in ({"password": "x"}, {"unprotected": True}):
         GearsServer(host="0.0.0.0", **options)
+    with pytest.raises(AccessError, match="has its own"):  # which would ask nobody for it
+        GearsServer(redis="redis://localhost:6379", password="x")
+
+
+def test_a_redis_that_asks_nobody_does_not_protect(tmp_path):
+    """Credentials in the URL are the server's; what matters is what clients have to give."""
+    own = RedisServer(str(tmp_path / "r.sock"))
+    own.start()
+    try:
+        with redis.Redis.from_url(own.url) as client:
+            client.execute_command("ACL", "SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all")
+            url = own.url.replace("unix://", "unix://ann:pw@")
+            with pytest.raises(ServerStartError, match="--unprotected"):
+                GearsServer(host="0.0.0.0", redis=url).start()
+            GearsServer(host="0.0.0.0", redis=url, unprotected=True).start().stop()
+            client.execute_command("ACL", "SETUSER", "default", "off")
+        with GearsServer(host="0.0.0.0", redis=url) as server:
+            with (
+                redis.Redis(port=server.port) as stranger,
+                pytest.raises(redis.AuthenticationError),
+            ):
+                stranger.execute_command("RG.PYEXECUTE", "GB().run()")
+            with redis.Redis(port=server.port, username="ann", password="pw") as ann:
+                assert ann.execute_command("RG.PYEXECUTE", "GB().run()") == [[], []]
+    finally:
+        own.stop()
+
+
+@pytest.mark.parametrize("password", ['"', "\\", "a\nbind 0.0.0.0", "ü €", "' x"])
+def test_passwords_of_any_kind(password):
+    with GearsServer(password=password) as server, server.client() as client:
+        assert client.gears.pyexecute("GB('ShardsIDReader').count().run()").value == b"1"
+
+
+def test_nothing_shows_a_login():
+    assert without_login("redis://u:p@host:1/2?password=x") == "redis://host:1/2"
+    assert without_login("unix://:p@/a/b") == "unix:///a/b"
+    assert "s3cret" not in repr(ServerOptions(password="s3cret", redis="redis://:s3cret@h"))
+    assert "s3cret" not in repr(Address.parse("redis://:s3cret@h"))
+    with pytest.raises(ServerStartError) as told:
+        GearsServer(redis="http://:s3cret@localhost").start()
+    assert "s3cret" not in str(told.value) and "redis://" in str(told.value)
+    with pytest.raises(ServerStartError) as told:
+        GearsServer(redis="redis://:s3cret@localhost:1").start()
+    assert "s3cret" not in str(told.value)
 
 
 # -- TLS
@@ -153,13 +202,25 @@ def test_what_may_be_installed(tmp_path):
         "# ours\nNumPy\nredis==5.0.8  # just this\n\ngit+https://x/y\n"
     )
     policy = InstallPolicy.parse(f"allow:{tmp_path / 'allowed'}")
-    for name in ("numpy", "numpy==1.2", "Numpy[extra] >= 1", "redis == 5.0.8", "git+https://x/y"):
+    for name in (
+        "numpy",
+        "numpy==1.2",
+        "Numpy[extra] >= 1",
+        "numpy (>=1,<2)",
+        "numpy~=1.0; python_version > '3'",
+        "redis == 5.0.8",
+        "git+https://x/y",
+    ):
         assert policy.refused([name]) is None
     for name in (
         "pandas",
         "redis",
         "redis==5.0.9",
         "numpy @ https://evil/x.whl",
+        "numpy/../../evil",
+        "numpy --index-url http://evil",
+        "numpy\n--index-url=http://evil",
+        "numpy; python_version > '3' @ http://evil",
         "-r file",
         "../x",
     ):
@@ -186,9 +247,11 @@ def test_a_server_that_installs_nothing(worker):
 
 
 def test_files_and_processes(tmp_path):
-    secret = "very/secret word"
+    secret = f"very/{os.urandom(8).hex()} word"
     folder = tmp_path / "data"
-    with GearsServer(password=secret, dir=folder) as server, server.client() as client:
+    config = {"mine": secret}
+    server = GearsServer(password=secret, dir=folder, config=config)
+    with server, server.client() as client:
         client.set("a", 1)
         client.gears.pyexecute("GB('CommandReader').register(trigger='t')")
         runtime = Path(server.redis_url.partition("@")[2].partition("?")[0]).parent
@@ -198,9 +261,13 @@ def test_files_and_processes(tmp_path):
                 continue  # within a folder that is closed
             assert stat.S_IMODE(mode) & 0o077 == 0, path
         shown = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
-        assert "redgrease.engine" in shown and "secret" not in shown
+        assert "redgrease.engine" in shown and secret not in shown
         client.execute_command("RG.PYEXECUTE", "GB().map(lambda x: 1/0).run()")
+        seen = "import os\nGB('ShardsIDReader').map(lambda x: str(dict(os.environ))).run()"
+        assert secret.encode() not in client.execute_command("RG.PYEXECUTE", seen).value
+        script = "GB('ShardsIDReader').map(lambda x: configGet('mine')).run()"
+        assert client.execute_command("RG.PYEXECUTE", script).value == secret.encode()
         other = redis.Redis(port=server.port, **impatient())
         with other, pytest.raises(redis.AuthenticationError):
             other.execute_command("RG.PYEXECUTE", "GB().run()")
-        assert "secret" not in server.log
+        assert secret not in server.log
