@@ -75,9 +75,10 @@ def _bench() -> Any:
     from redgrease.engine.futures import Futures
     from redgrease.engine.readers import Reader
     from redgrease.engine.sessions import Session
+    from redgrease.engine.settings import Settings
 
     bench: Any = SimpleNamespace(
-        settings={"ProfileExecutions": False, "PythonAttemptTraceback": True},
+        settings=Settings(),
         keyspace=SimpleNamespace(depth=0),
         executions=SimpleNamespace(ended=lambda execution: None),
         pool=SimpleNamespace(replaced=nullcontext),
