@@ -58,6 +58,10 @@ class Client(asyncio.Protocol):
         self._ended = False
         self._closed = False
         self._paused = False
+        self._stuck = False  # the client does not read what it is sent
+        self._urgent = False  # others wait for the reply
+        self._stopped = False  # so Redis's replies are not read either
+        self._noticed: asyncio.Future[None] | None = None
         self._publishes: bool | None = None  # Redis lets this connection publish; None: not known
         self._skip = b""  # CLIENT REPLY SKIP, which goes along with the next request
         self._resp3 = False
@@ -112,11 +116,24 @@ class Client(asyncio.Protocol):
         return bool(self.transport.can_write_eof())
 
     def pause_writing(self) -> None:
-        if self.redis.transport is not None:
-            self.redis.transport.pause_reading()
+        self._stuck = True
+        if self._noticed is not None and not self._noticed.done():
+            self._noticed.set_result(None)
+        self._throttle_redis()
 
     def resume_writing(self) -> None:
-        if self.redis.transport is not None:
+        self._stuck = False
+        self._throttle_redis()
+
+    def _throttle_redis(self) -> None:
+        """Stop reading from Redis while the client does not read; but others are not to wait."""
+        stop = self._stuck and not self._urgent
+        if self.redis.transport is None or stop == self._stopped:
+            return
+        self._stopped = stop
+        if stop:
+            self.redis.transport.pause_reading()
+        else:
             self.redis.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -289,9 +306,9 @@ class Client(asyncio.Protocol):
                 self._post(name, words)
             else:
                 self._start(self._gears(name, words))
-        elif name == b"EXEC" and self._transaction is not None and self._special(self._transaction):
+        elif name == b"EXEC" and (special := self._special(words)) is not None:
             del self._buffer[:end]
-            self._start(self._execute(self._transaction))
+            self._start(self._execute(special))
         elif name in watch.exclusive and self._transaction is None and not self._apart(name):
             request = bytes(self._buffer[:end])
             del self._buffer[:end]
@@ -313,9 +330,9 @@ class Client(asyncio.Protocol):
 
     def _note(self, name: bytes, words: list[bytes]) -> None:
         """Follow what changes the state of the connection."""
-        if name == b"MULTI":
+        if name == b"MULTI" and len(words) == 1:
             self._transaction = self._transaction or Transaction()
-        elif name in (b"EXEC", b"DISCARD"):
+        elif name in (b"EXEC", b"DISCARD") and len(words) == 1:
             self._transaction = None
         elif name == b"HELLO":
             self._forget()
@@ -327,7 +344,7 @@ class Client(asyncio.Protocol):
             self.subscribed = not self._resp3
         elif name == b"MONITOR":
             self.subscribed = True
-        elif name == b"RESET":
+        elif name == b"RESET" and len(words) == 1:
             self._transaction, self._resp3, self.silent = None, False, False
             self.subscribed = self.redis.logged_in = False
             self._forget()
@@ -364,11 +381,13 @@ class Client(asyncio.Protocol):
         """Whether the proxy cannot know when a command has ended."""
         return self.silent or self.subscribed or name in BLOCKING
 
-    def _special(self, transaction: Transaction) -> bool:
-        """Whether functions have to do with a transaction."""
-        return bool(transaction.calls) or (
-            not self.silent and not self.proxy.link.watch.exclusive.isdisjoint(transaction.names)
-        )
+    def _special(self, words: list[bytes]) -> Transaction | None:
+        """The transaction that EXEC carries out, if functions have to do with it."""
+        transaction, exclusive = self._transaction, self.proxy.link.watch.exclusive
+        if transaction is None or len(words) > 1:
+            return None
+        watched = not self.silent and not exclusive.isdisjoint(transaction.names)
+        return transaction if transaction.calls or watched else None
 
     async def _last(self) -> bytes:
         """Wait for the replies that are under way, and hang up."""
@@ -454,6 +473,7 @@ class Client(asyncio.Protocol):
         would spoil them.
         """
         within = self._transaction is not None or self._passage is not None or self._begun
+        within = within or self._raw
         if self.silent or self._closed or not self._connected or within:
             return
         try:
@@ -461,7 +481,18 @@ class Client(asyncio.Protocol):
         except ConnectionError:
             return
         self.in_flight = False
-        self.reply(before)
+        self.reply(before + bytes(self.later))
+        self.later.clear()
+
+    async def settled(self) -> None:
+        """The same, for others: they do not wait for a client that does not read its replies."""
+        if self._stuck:
+            return
+        self._noticed = asyncio.get_running_loop().create_future()
+        await asyncio.wait(
+            [asyncio.ensure_future(self.mark()), self._noticed],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
 
     async def _gears(self, name: bytes, words: list[bytes]) -> bytes:
         refusal = await self._rights.refusal(name, words)
@@ -489,12 +520,13 @@ class Client(asyncio.Protocol):
         """
         sections, link, section = self.proxy.sections, self.proxy.link, None
         self._begun = begun
+        if self.in_flight and "m" not in flags and not begun:
+            await self.mark()  # in a transaction, or a request, a marker would spoil it
         await sections.begin()
+        self._urgent = True
         try:
             if self._closed:  # while it waited for its turn
                 raise ConnectionResetError("the client has gone")
-            if self.in_flight and "m" not in flags and not begun:
-                await self.mark()  # in a transaction, or a request, a marker would spoil it
             # Only where it may be replaced is the whole reply kept back, however large.
             collect = "m" in flags or words[0].upper() in link.watch.linked
             published = bool(link.watch.channel) and self._publishes is not False and not flags
@@ -516,6 +548,8 @@ class Client(asyncio.Protocol):
         finally:
             if section is not None:
                 await section.ended
+            self._urgent = False
+            self._throttle_redis()
             sections.end()
         other = await section.reply
         return reply if other is None else other

@@ -83,7 +83,7 @@ class Proxy:
 
     async def _drained(self) -> None:
         """Wait until Redis has answered all that clients have sent."""
-        waiting = [client.mark() for client in list(self.flying)]
+        waiting = [client.settled() for client in list(self.flying)]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
 

@@ -157,7 +157,10 @@ class Framer:
             if len(data) - start > INLINE_LIMIT:
                 raise ProtocolError("too big inline request")
             return -1
-        self.words = inline_words(bytes(data[start:end]))
+        line = bytes(data[start:end])
+        if b"\0" in line:  # behind which Redis looks for no end of the line
+            raise ProtocolError("a null byte in an inline request")
+        self.words = inline_words(line)
         return end + 1
 
 

@@ -17,11 +17,7 @@ from .connection import Address
 from .resp import command
 
 HELLO = command([b"HELLO", b"rg"])
-REFUSED_HELLO = (
-    b"\r\n-ERR Protocol version is not an integer",
-    b"\r\n-NOPROTO",
-    b"\r\n-BUSY",
-)
+REFUSED_HELLO = (b"\r\n-ERR Protocol version is not an integer", b"\r\n-NOPROTO")
 NO_LOGIN = b"-NOAUTH Authentication required."
 LONGEST_LINE = 512
 """How long the line with the marker may be, at most."""
@@ -100,7 +96,7 @@ class Redis(asyncio.Protocol):
             return (bytes(kept[:begin]), bytes(kept[end:])) if end > 1 else None
         if end > 1:
             self.logged_in = True
-            second = max(kept.find(line, end - 2) for line in REFUSED_HELLO)
+            second = kept.find(b"\r\n-", end - 2)  # whatever keeps Redis from saying hello
             if second < 0:
                 return None
             between = bytes(kept[end : second + 2])

@@ -1,0 +1,1 @@
+"""Hostile input, for minutes or hours: ``python -m tests.fuzz --seconds N``."""
