@@ -146,17 +146,6 @@ class TestMemory:
         time.sleep(0.5)
         assert pid(client) == before
 
-    def test_memory_that_python_keeps(self, client):
-        """Where it does not give memory back, the worker is restarted, with a word in the log."""
-        for _ in range(3):
-            script = "GB('ShardsIDReader').map(lambda x: [bytearray(1000) for _ in range(10**7)])"
-            try:
-                records, errors = run(client, script + ".run()")
-                assert records == [] and "functions may use 128 MB of memory" in errors[0]
-            except redis.ResponseError as error:
-                assert "worker died" in str(error)
-        assert run(client, QUICK) == [["1"], []]
-
     def test_the_body_of_a_script(self, client):
         with pytest.raises(redis.ResponseError, match="functions may use 128 MB of memory"):
             run(client, "x = [str(i) * 50 for i in range(10**8)]")
