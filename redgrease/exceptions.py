@@ -21,6 +21,7 @@
         ├── RequirementError            a requirement could not be installed or found
         ├── SessionError                session names: taken, unknown, or not allowed
         ├── ArgumentsError              the server does not understand the command's words
+        ├── WorkerDiedError             what runs functions has died; the call may have run
         ├── BlockingNotAllowedError     not possible in a transaction, in Lua, in a function
         ├── ClusterNotReadyError        no cluster, or a server that does not know it yet
         ├── UnknownConfigError          no configuration setting of that name
@@ -70,6 +71,7 @@ __all__ = [
     "SessionError",
     "TriggerNotFoundError",
     "UnknownConfigError",
+    "WorkerDiedError",
     "classify",
     "readable",
     "traceback_lines",
@@ -224,6 +226,10 @@ class BlockingNotAllowedError(ServerError):
     """The command cannot be used in a transaction, in Lua, or inside a Gears function."""
 
 
+class WorkerDiedError(ServerError):
+    """What runs functions has died, so the call may have run or not; the next one finds another."""
+
+
 class ClusterNotReadyError(ServerError):
     """The server is in no cluster, or does not know its cluster yet (``refreshcluster()``)."""
 
@@ -300,6 +306,7 @@ _TEXTS: Sequence[Tuple[str, Type[ServerError]]] = (
     (r"^Wrong subcommand", ArgumentsError),
     (r"^(ERR )?can not run .*\bmulti\b", BlockingNotAllowedError),
     (r"Blocking module command called from", BlockingNotAllowedError),
+    (r"^(ERR )?the Gears worker died", WorkerDiedError),
     (r"^ERRCLUSTER\b", ClusterNotReadyError),
     (r"no cluster detected", ClusterNotReadyError),
     (r"Unsupported config parameter", UnknownConfigError),

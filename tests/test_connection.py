@@ -203,6 +203,7 @@ def test_errors_leave_the_connection_usable(server):
         ("NOAUTH Authentication required.", redis.exceptions.AuthenticationError),
         ("LOADING Redis is loading the dataset in memory", redis.exceptions.BusyLoadingError),
         ("NOPERM no", redis.exceptions.ResponseError),
+        ("READONLY You can't write against a replica", redis.exceptions.ReadOnlyError),
     ],
 )
 def test_errors_that_redis_py_knows(server, text, kind):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 SENTINEL = b"*1\r\n$1\r\nX\r\n"
 END = [b"X"]
 HIGH_WATER = 1 << 20
+MOST_UNREAD = 64 << 20
+"""Bytes of replies that a client may leave unread before its next request is carried out."""
 GATHER_SECONDS = 0.002
 HUGE = re.compile(rb"\*\d{7}")
 """The header of a request of a million words or more."""
@@ -124,6 +126,7 @@ class Client(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._stuck = False
         self._throttle_redis()
+        self.process()
 
     def _throttle_redis(self) -> None:
         """Stop reading from Redis while the client does not read; but others are not to wait."""
@@ -147,6 +150,7 @@ class Client(asyncio.Protocol):
             self.reply(b"")
         self._closed = True
         self.proxy.clients.discard(self)
+        self.proxy.kept_back.pop(self, None)
         self.proxy.flying.discard(self)
         self.transport.close()
         if self.redis.transport is not None:
@@ -165,6 +169,8 @@ class Client(asyncio.Protocol):
                 self._raw = True
         if not self._buffer:
             self._mixed = False
+        if (self._buffer or self._ended) and self.proxy.sections.closed:
+            self.proxy.kept_back[self] = None
         self._throttle()
         if self._ended and self._free():
             self._ended = False
@@ -177,6 +183,8 @@ class Client(asyncio.Protocol):
                 self._start(self._last())
 
     def _free(self) -> bool:
+        if self._stuck and self.transport.get_write_buffer_size() > MOST_UNREAD:
+            return False  # what it does not read fills the memory
         return not (self._busy or self._closed or self.proxy.sections.closed) and self._connected
 
     def _rescues(self) -> bool:
@@ -524,6 +532,7 @@ class Client(asyncio.Protocol):
             await self.mark()  # in a transaction, or a request, a marker would spoil it
         await sections.begin()
         self._urgent = True
+        self._throttle_redis()
         try:
             if self._closed:  # while it waited for its turn
                 raise ConnectionResetError("the client has gone")

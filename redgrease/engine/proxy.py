@@ -48,6 +48,8 @@ class Proxy:
         self.clients: set[Client] = set()
         self.flying: set[Client] = set()
         """Those that have sent Redis something, and nobody has looked whether it is answered."""
+        self.kept_back: dict[Client, None] = {}
+        """Those with requests that have to wait until others let everybody go on."""
         self.numbers = itertools.count(1)
         self._local = places[1]
         self._servers: list[asyncio.AbstractServer] = []
@@ -91,7 +93,10 @@ class Proxy:
         self.link.granted(hold)
 
     def _free(self) -> None:
-        for client in list(self.clients):
+        # In the order in which they came; one of them may keep all others back again.
+        while self.kept_back and not self.sections.closed:
+            client = next(iter(self.kept_back))
+            del self.kept_back[client]
             client.process()
 
     def run_events(self) -> None:

@@ -216,7 +216,9 @@ class Supervisor:
                 start_new_session=True,
                 # Unlike the command line, it is shown to nobody: there may be passwords in it.
                 env=dict(
-                    os.environ,
+                    # Threads come and go, one at a time has the interpreter: a heap for each of
+                    # them would only be memory that nobody gives back.
+                    {"MALLOC_ARENA_MAX": "2"} | os.environ,
                     REDGREASE_WORKER_REDIS=self.redis_url,
                     REDGREASE_WORKER_CONFIG=json.dumps(self.options.config),
                 ),

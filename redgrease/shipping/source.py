@@ -168,14 +168,24 @@ def _read(filename: str, names: Dict[str, Any]) -> _File:
     linecache.checkcache(filename)
     text = "".join(linecache.getlines(filename, names))
     if not text:
-        hint = "; define it in a file or a notebook, or run the same version on both sides"
         if os.path.exists(filename) or filename.endswith(".py"):
-            raise _NoSource(f"there is nothing to read in {filename}{hint}")
-        raise _NoSource(f"what is given to exec(), or typed at a prompt, has none{hint}")
+            raise _NoSource(f"there is nothing to read in {filename}{_HINT}")
+        raise _NoSource(_TYPED)
     try:
         return _parsed(text)
     except (SyntaxError, ValueError) as error:
-        raise _NoSource(f"{filename} has changed since it was loaded ({error})") from None
+        raise _changed(filename, f" ({error})") from None
+
+
+_HINT = "; define it in a file or a notebook, or run the same version on both sides"
+_TYPED = f"what is given to exec(), or typed at a prompt, has none{_HINT}"
+
+
+def _changed(filename: str, detail: str) -> _NoSource:
+    """The error for a source that is not that of the code."""
+    if filename == "<string>":  # since Python 3.13 there is that of `python -c` under this name
+        return _NoSource(_TYPED)
+    return _NoSource(f"{filename} has changed since it was loaded{detail}")
 
 
 def _find(code: types.CodeType, file: _File) -> _Definition:
@@ -193,9 +203,7 @@ def _find(code: types.CodeType, file: _File) -> _Definition:
         for each in (path, tuple(scope for scope in path if scope[1])[-1:]):
             if _is_of(node, each, code, file.imports):
                 return _Definition(node, each)
-    raise _NoSource(
-        f"{code.co_filename} has changed since it was loaded; load it again, or restart the program"
-    )
+    raise _changed(code.co_filename, "; load it again, or restart the program")
 
 
 def _is_rewritten(code: types.CodeType) -> bool:

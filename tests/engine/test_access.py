@@ -125,6 +125,8 @@ def signed(folder, name, by=None):
         f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name}"
         f" -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout {name}.key -out {name}.pem"
     )
+    # Since Python 3.13 an authority has to say that it signs.
+    command += " -addext keyUsage=critical,digitalSignature,keyCertSign"
     if by:
         command += f" -CA {by}.pem -CAkey {by}.key"
     try:

@@ -108,17 +108,6 @@ class TestTime:
         assert client.get("k") == "1"
         assert time.monotonic() - started < 5
 
-    def test_memory_that_python_keeps(self, client):
-        """Where it does not give memory back, the worker is restarted, with a word in the log."""
-        for _ in range(3):
-            script = "GB('ShardsIDReader').map(lambda x: [bytearray(1000) for _ in range(10**7)])"
-            try:
-                records, errors = run(client, script + ".run()")
-                assert records == [] and "functions may use 128 MB of memory" in errors[0]
-            except redis.ResponseError as error:
-                assert "worker died" in str(error)
-        assert run(client, QUICK) == [["1"], []]
-
     def test_the_body_of_a_script(self, client):
         """It can be ended with the worker only; what is registered is there again afterwards."""
         run(client, "GB('CommandReader').count().register(trigger='t')")

@@ -327,9 +327,9 @@ def test_a_file_of_a_later_release(path, engine):
 
 def test_a_file_that_cannot_be_written(tmp_path, engine):
     store = Store(str(tmp_path / "no" / "file"))
-    with pytest.raises(GearsError, match="Failed serializing session: .* cannot be used: unable"):
+    with pytest.raises(GearsError, match="Failed serializing session: .* cannot be used: "):
         store.save(engine.session(), engine)
-    with pytest.raises(GearsError, match="cannot be used: unable to open"):
+    with pytest.raises(GearsError, match="no/file cannot be used: "):
         store.remove_registration("0-1")
 
 

@@ -249,3 +249,37 @@ def disk_full(folder):
         until(lambda: scene.client.execute_command("RG.TRIGGER", "new") == [b"new"])
         assert len(scene.client.execute_command("RG.DUMPREGISTRATIONS")) == 2
         return Outcome(re.sub(r"\s+", " ", str(answer))[-90:], recovered=recovered)
+
+
+CLOCK = """
+import time
+real = time.time
+def jump(words):
+    time.time = lambda: real() + int(words[1])
+    return 'jumped'
+def slow(words): time.sleep(60)
+GB('CommandReader').map(jump).register(trigger='jump', mode='async')
+GB('CommandReader').map(slow).register(trigger='slow', mode='async')
+GB('StreamReader').foreach(lambda r: execute('HINCRBY', 'seen', r['value']['n'], 1)).register(
+    's', mode='async_local', batch=20, duration=10)
+"""
+
+
+@fault("the clock jumps by a day, there and back", "limits and intervals go on as before")
+def clock_jumps(folder):
+    with Scene(folder, config={"ExecutionMaxTime": 300}) as scene:
+        scene.run(CLOCK)
+        longest, error = 0.0, None
+        for number, seconds in enumerate((86_400, -86_400, 0)):
+            assert scene.client.execute_command("RG.TRIGGER", "jump", seconds) == [b"jumped"]
+            # A batch that is not full waits for its duration, a slow call for the limit.
+            scene.client.xadd("s", {"n": number})
+            took = until(lambda number=number: scene.client.hexists("seen", number))
+            call = scene.call("RG.TRIGGER", "slow")
+            started = time.monotonic()
+            error = call.wait()
+            assert "300 ms (ExecutionMaxTime)" in str(error), error
+            assert 0.2 < call.ended - started < 20
+            longest = max(longest, took)
+        seen = [int(count) for count in scene.client.hvals("seen")]
+        return Outcome("nothing", 3 - len(seen), sum(seen) - len(seen), longest)

@@ -346,7 +346,8 @@ def test_triggers_of_which_many_are_cancelled(run, r, connections):
                     cancelled.append(number)
 
         await asyncio.gather(*(task() for _ in range(TASKS)))
-        assert len(cancelled) > TRIGGERS / 20
+        # How many calls are still on their way depends on the speed of the machine.
+        assert len(cancelled) > TRIGGERS / 100
         # Whoever was not cancelled has got a reply, and each its own.
         assert replies == {
             number: b"%d" % number for number in set(range(TRIGGERS)) - set(cancelled)

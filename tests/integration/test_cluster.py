@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 
 import pytest
 import redis
@@ -413,6 +414,42 @@ if NATIVE and os.environ.get("REDGREASE_NO_AIO") is None:
             with pytest.raises(ex.RedGreaseError, match="pipeline of a cluster"):
                 client.pipeline().execute_command("RG.PYSTATS")
             assert await client.set("x", 1)
+
+        on_async(cluster, what)
+
+    def test_async_calls_that_are_cancelled(cluster, r):
+        """At whatever moment: no reply is taken for another's, no connection is lost."""
+
+        async def what(client):
+            function = CommandReader().map(lambda words: words[1])
+            await function.register(trigger="echo", convertToStr=False, on=client)
+            chance = random.Random(3)
+            replies, cancelled = {}, []
+
+            async def call(number):
+                key = f"key{number}"
+                replies[number] = (await client.gears.triggeronkey("echo", key)).value
+
+            async def one(number):
+                calling = asyncio.ensure_future(call(number))
+                if chance.random() < 0.3:
+                    for _ in range(chance.randrange(8)):
+                        await asyncio.sleep(0)
+                    await asyncio.sleep(chance.choice([0, 0.001, 0.003]))
+                    calling.cancel()
+                try:
+                    await calling
+                except asyncio.CancelledError:
+                    cancelled.append(number)
+
+            for start in range(0, 1500, 50):
+                await asyncio.gather(*map(one, range(start, start + 50)))
+            assert len(cancelled) > 50
+            assert replies == {
+                number: b"key%d" % number for number in set(range(1500)) - set(cancelled)
+            }
+            for node in client.get_primaries():
+                assert len(node._free) == len(node._connections) <= 50
 
         on_async(cluster, what)
 

@@ -101,7 +101,11 @@ class TestSync:
             connection.send_command("SET", "k", number)
             connection.send_command("INCR", "k")
             connection.send_command("GET", "k")
-            got = [connection.read_response() for _ in range(3)]
+            got = []
+            while len(got) < 3:
+                reply = connection.read_response()
+                if not isinstance(reply, list):  # redis-py 5 gives push messages too
+                    got.append(reply)
             assert got == [b"OK", number + 1, b"%d" % (number + 1)]
         connection.disconnect()
         client.publish("end", "of it")

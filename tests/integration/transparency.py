@@ -45,6 +45,10 @@ class Way:
         options.setdefault("decode_responses", True)
         if REDIS < (5, 0):  # which knows only one protocol, and has no name for it
             options.pop("protocol", None)
+        if self.direct and REDIS[0] == 7:  # which cannot do this by itself on Unix sockets
+            from redis.maint_notifications import MaintNotificationsConfig
+
+            options["maint_notifications_config"] = MaintNotificationsConfig(enabled=False)
         if options.pop("single_connection_client", False):  # from_url() takes it since redis-py 5
             pool = redis.ConnectionPool.from_url(self.url, **options)
             return redis.Redis(connection_pool=pool, single_connection_client=True)

@@ -218,7 +218,11 @@ def module(tmp_path, text):
     return path, names["f"]
 
 
-def test_no_source():
+@pytest.mark.parametrize("there", ["", "import sys\n", "def f(x):\n    return 2\n", "def f(:"])
+def test_no_source(monkeypatch, there):
+    """Whatever Python keeps as the text of all that it was given as texts."""
+    lines = there.splitlines(True)
+    monkeypatch.setitem(linecache.cache, "<string>", (len(there), None, lines, "<string>"))
     names = {}
     exec("def f(x):\n    return x", names)
     text = refused(names["f"])
