@@ -26,7 +26,7 @@ def make_namedtuple(
     if defaults:
         made._field_defaults = dict(zip(fields[-len(defaults) :], defaults))
     if generic:
-        made.__class_getitem__ = classmethod(lambda cls, types: cls)
+        setattr(made, "__class_getitem__", classmethod(lambda cls, types: cls))  # noqa: B010
     made.__module__, made.__qualname__ = module, qualname
     return made
 
@@ -270,7 +270,7 @@ def forward(text: str) -> Any:
     """A text in the place of a type."""
     import typing
 
-    make: Any = getattr(typing, "ForwardRef", None) or getattr(typing, "_ForwardRef")
+    make: Any = getattr(typing, "ForwardRef", None) or getattr(typing, "_ForwardRef")  # noqa: B009
     return make(text)
 
 

@@ -116,8 +116,6 @@ def _styles(kind: Any) -> Dict[str, Any]:
         styles["__str__"] = written
     if getattr(kind.__format__, "__module__", None) in ("enum", None):
         as_text = format(member) == str(member) and str(member) != str(member._value_)
-        as_text = (
-            as_text or isinstance(written, types.FunctionType) and written.__module__ != "enum"
-        )
+        as_text |= isinstance(written, types.FunctionType) and written.__module__ != "enum"
         styles["__format__"] = classes.format_as_text if as_text else classes.format_as_data
     return styles

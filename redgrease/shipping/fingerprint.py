@@ -6,8 +6,8 @@ import pickle
 import types
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
-from redgrease.shipping.modules import Modules
 from redgrease.shipping.mentions import names_in
+from redgrease.shipping.modules import Modules
 from redgrease.shipping.pickler import dumps
 
 __all__ = ["fingerprint"]

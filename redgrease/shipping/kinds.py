@@ -91,7 +91,7 @@ if sys.version_info >= (3, 10):
 
     FOREIGN[types.UnionType] = _union
     NAMED[typing.ParamSpec] = _param_spec
-    NAMED[typing.NewType] = _new_type  # type: ignore[index]
+    NAMED[typing.NewType] = _new_type
 
 if sys.version_info >= (3, 11):
     import enum

@@ -298,6 +298,8 @@ def make_cached_property(function: Any, name: Optional[str], doc: Optional[str])
     import functools
 
     class Cached:  # before Python 3.8
+        attrname = None
+
         def __init__(self, function):  # type: ignore # no hints: they would be sent as well
             self.func = function
 
@@ -352,6 +354,10 @@ HELPERS = {
 }
 
 
+# The modules whose texts are sent: what they define is found beside this.
+TEXTS = frozenset("redgrease.shipping." + name for name in ("loader", "trees", "classes"))
+
+
 class Unpickler(pickle.Unpickler):
     """Reads what a client has pickled.
 
@@ -369,9 +375,12 @@ class Unpickler(pickle.Unpickler):
         """Find what the pickle refers to by name; the names of clients are not looked up here."""
         if module.partition(".")[0] == "cloudpickle" and name in HELPERS:
             return HELPERS[name]
-        if module.startswith("redgrease.shipping."):
+        if module in TEXTS:
             owner, _, method = name.rpartition(".")
-            return getattr(self, method) if owner else globals()[name]
+            if owner:
+                return getattr(self, method)
+            if name in globals():
+                return globals()[name]
         try:
             return super().find_class(module, name)
         except ImportError as error:

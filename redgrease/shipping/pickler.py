@@ -174,16 +174,18 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._cached(obj)
         if kind is typing.TypeVar:
             return self._typevar(obj)
+        if kind is types.BuiltinFunctionType and isinstance(obj.__self__, types.ModuleType):
+            return self._elsewhere(obj)
         if self.version is not None and kind in FOREIGN:
             return FOREIGN[kind](obj, self.version)
         if kind in NAMED and (self.modules.by_value(obj.__module__) or not _is_found(obj)):
             return NAMED[kind](obj, self.version is not None)
-        if kind is types.BuiltinFunctionType and isinstance(obj.__self__, types.ModuleType):
-            return self._elsewhere(obj)
-        if self.version is not None and kind.__module__ == "typing":
+        return OTHERS[kind](obj) if kind in OTHERS else self._other(obj, kind)
+
+    def _other(self, obj: Any, kind: type) -> Any:
+        """How an object of no kind known here is pickled."""
+        if kind.__module__ == "typing":
             self._check("typing", getattr(obj, "_name", None) or "")
-        if kind in OTHERS:
-            return OTHERS[kind](obj)
         if issubclass(kind, (Command, ClosedCommand)):
             return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
@@ -262,7 +264,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         bases = arguments[2]
         bases = kind.__bases__ if typing.NamedTuple in bases else bases
         reduced = (make, (*arguments[:2], bases, words, *arguments[4:]), (state, slots), *rest)
-        if self.version is not None or len(bases) > 1 and bases[0] is tuple:
+        if self.version is not None or (len(bases) > 1 and bases[0] is tuple):
             from redgrease.shipping import foreign  # which needs Python 3.7
 
             if self.version is not None:
