@@ -69,6 +69,12 @@ if sys.version_info >= (3, 8):
         loader.make_cached_property,
         (cached.func, cached.attrname, cached.__doc__),
     )
+    # It has a cache of weak references, since Python 3.13.
+    OTHERS[functools.singledispatchmethod] = lambda method: (
+        functools.singledispatchmethod,
+        (method.func,),
+        {"dispatcher": method.dispatcher},
+    )
 
 if sys.version_info >= (3, 9):
 

@@ -102,7 +102,8 @@ def _is_found(value: Any) -> bool:
 
 def _is_nowhere(kind: type) -> bool:
     """Whether a class was made while the program runs, and is not where it says it is."""
-    made = bool(kind.__flags__ & _HEAP_TYPE) and kind.__module__ != "builtins"
+    # Before Python 3.7 `typing` makes classes for hints, which cloudpickle knows.
+    made = bool(kind.__flags__ & _HEAP_TYPE) and kind.__module__ not in ("builtins", "typing")
     return made and not core._should_pickle_by_reference(kind)
 
 

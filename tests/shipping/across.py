@@ -31,6 +31,8 @@ def source():
 # Which version of Python can read which file.
 FILES = {
     "shapes": (3, 6),
+    "shapes_functions": (3, 8),
+    "shapes_classes": (3, 8),
     "shapes_38": (3, 8),
     "shapes_310": (3, 10),
     "shapes_311": (3, 11),
