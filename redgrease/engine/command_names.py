@@ -29,6 +29,6 @@ BLOCKING = frozenset(
 )
 """Commands that may take for ever: nobody waits for their replies."""
 
-STATEFUL = frozenset(b"MULTI EXEC DISCARD RESET HELLO AUTH MODULE CLIENT".split())
+STATEFUL = frozenset(b"MULTI EXEC DISCARD WATCH UNWATCH RESET HELLO AUTH MODULE CLIENT".split())
 
 WATCHED = BLOCKING | STATEFUL

@@ -344,7 +344,12 @@ class Commands:
         return Chain(self._engine, words[0], concerned) if concerned else None
 
     def hooked(
-        self, words: Sequence[bytes], answer: Callable[[bytes], None], may_wait: bool, resp3: bool
+        self,
+        words: Sequence[bytes],
+        answer: Callable[[bytes], None],
+        may_wait: bool,
+        resp3: bool,
+        release: Callable[[], None] | None = None,
     ) -> Any:
         """A client's command that is hooked.
 
@@ -353,6 +358,7 @@ class Commands:
             answer: Gets the reply, encoded.
             may_wait: Whether the client may be kept waiting.
             resp3: For which protocol the result is encoded.
+            release: Lets the others go on, if the proxy keeps them back already.
 
         Returns:
             An error that can be told at once, or None.
@@ -372,7 +378,7 @@ class Commands:
                 answer(record(execution.results[0], resp3))
 
         following = Chain(self._engine, words[0], tuple(rest))
-        return first.run_for_client(words, done, may_wait, hook=following)
+        return first.run_for_client(words, done, may_wait, release, hook=following)
 
     def _plainly(self, words: Sequence[bytes]) -> bytes:
         try:

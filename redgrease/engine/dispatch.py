@@ -143,9 +143,11 @@ class Dispatcher:
         reply: Callable[[bytes], None],
         resp3: bool = False,
         multi: bool = False,
+        release: Callable[[], None] | None = None,
     ) -> None:
         """Run a client's command that is hooked, see :meth:`call`."""
-        error = self._engine.registrations.commands.hooked(words, reply, not multi, resp3)
+        commands = self._engine.registrations.commands
+        error = commands.hooked(words, reply, not multi, resp3, release)
         if error is not None:
             reply(replies.encode(error, resp3))
 

@@ -189,17 +189,17 @@ class Events:
 
         Args:
             ident: What the answer refers to.
-            flags: Those of the connection; ``m`` for a transaction.
+            flags: Those of the connection; ``m`` for a transaction, ``q`` for a command of one.
             words: The command; the names of all, for a transaction; empty for a turn of our own.
             mark: The number of the marker that is published behind the command, if it is still
                 being carried out.
         """
-        resp3, multi = "3" in flags, "m" in flags
+        resp3, multi, queued = "3" in flags, "m" in flags, "q" in flags
         command = None
         if words:
             names = words if multi else words[:1]
             texts = frozenset(name.decode("latin-1").upper() for name in names)
-            command = Command(words, texts, linked=not multi)
+            command = Command(words, texts, linked=not multi, waits=not (multi or queued))
         else:
             self._asked = False
         link = self._engine.link
@@ -304,7 +304,7 @@ class Events:
         muted = {registration.request.reader, *(outer.muted if outer is not None else ())}
         round_ = getattr(self._local, "round", None)
         command = event.command if event is not None else None
-        waits = command is None or (command.linked and not command.names & SCRIPTS)
+        waits = command is None or (command.waits and not command.names & SCRIPTS)
         linked = command if link and command is not None and command.linked else None
         execution.surroundings = {
             "muted": frozenset(muted),

@@ -156,7 +156,7 @@ class KeysRegistration(Registration):
             return
         execution = self.create(lambda: self._records(event))
         command = event.command if self._commands else None
-        if command is not None and command.linked:
+        if command is not None and command.linked and command.waits:
             command.take()
             execution.surroundings = {"command": command}
             execution.when_done(lambda done: command.drop())

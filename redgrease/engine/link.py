@@ -143,7 +143,7 @@ class WorkerLink:
 
         Args:
             client: The number of the client's connection; 0 for events without one.
-            flags: ``3`` for RESP3, ``m`` for a transaction.
+            flags: ``3`` for RESP3, ``m`` for a transaction, ``q`` for a command of one.
             words: The command; the names of all, for a transaction.
             mark: The number of the marker that is published behind the command, if it is not
                 answered yet, see :meth:`marker`.

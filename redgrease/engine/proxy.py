@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from .client import Client
+from .flow import Flow
 from .link import WorkerLink
 from .sections import Sections
 from .upstream import Upstream
@@ -43,12 +44,12 @@ class Proxy:
     ) -> None:
         self.upstream = Upstream(upstream)
         self.host, self.port, self.tls = host, port, tls
-        self.sections = Sections(self._drained, self._granted, self._free)
+        self.sections = Sections(self.drained, self._granted, self._free)
         self.link = WorkerLink(places[0], self.sections, self.run_events)
-        self.clients: set[Client] = set()
-        self.flying: set[Client] = set()
+        self.clients: set[Flow] = set()
+        self.flying: set[Flow] = set()
         """Those that have sent Redis something, and nobody has looked whether it is answered."""
-        self.kept_back: dict[Client, None] = {}
+        self.kept_back: dict[Flow, None] = {}
         """Those with requests that have to wait until others let everybody go on."""
         self.numbers = itertools.count(1)
         self._local = places[1]
@@ -83,9 +84,9 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _drained(self) -> None:
-        """Wait until Redis has answered all that clients have sent."""
-        waiting = [client.settled() for client in list(self.flying)]
+    async def drained(self, but: Flow | None = None) -> None:
+        """Wait until Redis has answered all that clients have sent, but for one of them."""
+        waiting = [client.settled() for client in list(self.flying) if client is not but]
         if waiting:
             await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
 

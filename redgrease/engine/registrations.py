@@ -34,11 +34,14 @@ class Command:
     Args:
         words: The command and its arguments.
         names: Names of all commands that it stands for: those of a transaction, or its own.
-        linked: Whether the client waits for the functions, and they may override the reply.
+        linked: Whether functions may see the command, and override its reply.
+        waits: Whether the client may be kept waiting, so that such functions may be async.
     """
 
-    def __init__(self, words: list[bytes], names: frozenset[str], linked: bool = True) -> None:
-        self.words, self.names, self.linked = words, names, linked
+    def __init__(
+        self, words: list[bytes], names: frozenset[str], linked: bool = True, waits: bool = True
+    ) -> None:
+        self.words, self.names, self.linked, self.waits = words, names, linked, waits
         self.reply: Any = None
         self.overridden = False
         self._lock = threading.Lock()

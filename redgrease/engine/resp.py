@@ -219,3 +219,35 @@ def command(words: Iterable[bytes]) -> bytes:
     """A request."""
     packed = [bulk(word) for word in words]
     return b"*%d\r\n%b" % (len(packed), b"".join(packed))
+
+
+_BULKS, _ARRAYS, _MAPS = b"$=!", b"*~>", b"%|"
+
+
+def reply_end(data: bytes | bytearray, start: int) -> int:
+    """Where a reply ends.
+
+    Args:
+        data: Whole replies, of RESP2 or RESP3.
+        start: Where it begins.
+
+    Raises:
+        ValueError: It is not whole, or there is none.
+    """
+    left = 1
+    while left:
+        end = data.index(b"\r\n", start)
+        kind = data[start : start + 1]
+        left -= 1
+        if kind in _BULKS:
+            size = int(data[start + 1 : end])
+            start = end + 2 + (size + 2 if size >= 0 else 0)
+            continue
+        if kind in _ARRAYS:
+            left += max(int(data[start + 1 : end]), 0)
+        elif kind in _MAPS:
+            left += 2 * int(data[start + 1 : end]) + (kind == b"|")
+        start = end + 2
+    if start > len(data):
+        raise ValueError("the reply is not whole")
+    return start

@@ -14,6 +14,7 @@ import hiredis
 
 from .command_names import GEARS, RUNS_CODE, TRIGGERS
 from .resp import command
+from .transaction import EXEC
 from .upstream import without_last_line
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Rights:
             Nothing if Redis has not carried it out.
         """
         # As the last command of the transaction, it is heard if there is one.
-        request = REPLY_ON + command([b"EXEC"]) + REPLY_ON
+        request = REPLY_ON + EXEC + REPLY_ON
         heard = await self._client.redis.exchange(request, collect=True)
         self._be_silent(heard)
         return heard.partition(b"\r\n")[2]

@@ -114,6 +114,7 @@ class Supervisor:
         self._keeper: asyncio.Task[None] | None = None
         self._redis_keeper: asyncio.Task[None] | None = None
         self._stopping = False
+        self._worked = False  # the worker has been ready at least once
 
     async def start(self) -> None:
         """Start everything; returns when commands are answered.
@@ -156,6 +157,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         delay = MIN_DELAY
         while True:
+            if self._stopping:  # while it was started again
+                return
             started = loop.time()
             status = await loop.run_in_executor(None, self.redis.wait)
             if self._stopping:
@@ -201,6 +204,7 @@ class Supervisor:
         if not ready.done():
             ready.cancel()
             self._keeper.result()
+        self._worked = True
 
     async def _keep_worker(self) -> None:
         """Start the worker, and start it again whenever it dies."""
@@ -226,7 +230,7 @@ class Supervisor:
             status = await self._worker.wait()
             if self._stopping:
                 return
-            if first and status > 0 and loop.time() - started < 1:
+            if first and status > 0 and not self._worked:
                 raise RuntimeError(f"the Gears worker ended with status {status} at its start")
             first = False
             _log.warning("the Gears worker has ended with status %s; starting it again", status)

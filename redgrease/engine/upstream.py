@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .connection import Address
-from .resp import command
+from .resp import command, reply_end
 
 HELLO = command([b"HELLO", b"rg"])
 REFUSED_HELLO = (b"\r\n-ERR Protocol version is not an integer", b"\r\n-NOPROTO")
@@ -58,14 +58,28 @@ class Redis(asyncio.Protocol):
         self._hello = False  # another marker follows
         self._marked: asyncio.Future[bytes] | None = None
         self._collect = False
+        self._line = False  # a single reply is waited for, without a marker
         self._turn = asyncio.Lock()
+        self.watcher: Any = None
+        """Is told of all that Redis replies, if there is one: the client's transaction."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
+    @property
+    def token(self) -> bytes:
+        """What the reply to the last marker is known by."""
+        return self._token
+
     def data_received(self, data: bytes) -> None:
+        if self.watcher is not None:
+            self.watcher.see(data)
         if self._marked is None:
             self.client.reply(data)
+            return
+        if self._line:
+            self._kept += data
+            self._take_line()
             return
         start = max(0, len(self._kept) - LONGEST_LINE)
         self._kept += data
@@ -134,6 +148,40 @@ class Redis(asyncio.Protocol):
             marker = command([self._token]) + (HELLO if self._hello else b"")
             self.transport.write(request + marker)
             return await self._marked
+
+    async def line(self, request: bytes) -> bytes:
+        """Send something, when nothing else is under way; returns the reply to it.
+
+        Raises:
+            ConnectionError: Redis has hung up.
+        """
+        async with self._turn:
+            if self.transport.is_closing():
+                raise ConnectionResetError("the connection to Redis is closed")
+            self._marked, self._line = asyncio.get_running_loop().create_future(), True
+            try:
+                self.transport.write(request)
+                return await self._marked
+            finally:
+                self._line = False
+
+    def _take_line(self) -> None:
+        kept = self._kept
+        while kept:
+            try:
+                end = reply_end(kept, 0)
+            except ValueError:  # it is not here yet
+                return
+            one = bytes(kept[:end])
+            del kept[:end]
+            if not one.startswith(b">"):
+                marked, self._marked = self._marked, None
+                self.client.later += kept
+                kept.clear()
+                if marked is not None and not marked.done():
+                    marked.set_result(one)
+            else:
+                self.client.reply(one)
 
     def pause_writing(self) -> None:
         self.client.transport.pause_reading()

@@ -175,11 +175,13 @@ class Link:
             engine.sync(frame[1].decode(), frame[3].decode(), int(frame[4]), frame[5:])
         elif kind == b"HOOK":
             ident, flags, words = frame[1], frame[3], frame[4:]
+            release = (lambda: self.done(ident.decode(), "~")) if b"s" in flags else None
             engine.dispatcher.hook(
                 words,
                 lambda reply: self.send("REPLY", ident, reply),
                 resp3=b"3" in flags,
                 multi=b"m" in flags,
+                release=release,
             )
         elif kind == b"HELD":
             held = self._held.get(frame[1])

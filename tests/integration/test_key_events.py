@@ -139,12 +139,12 @@ class TestSync:
             thread.join()
         assert client.get("total") == "400"
 
-    def test_a_transaction_is_one_command(self, client):
+    def test_within_a_transaction_it_has_run_before_the_next_command(self, client):
         run(client, LOG + ".register('k*', mode='sync')")
         with client.pipeline(transaction=True) as transaction:
-            transaction.set("k1", 1).set("k2", 2).llen("log")
-            assert transaction.execute() == [True, True, 0]
-        assert log(client) == ["set k1 1", "set k2 2"]
+            transaction.set("k1", 1).set("k1", 2).llen("log").delete("k1")
+            assert transaction.execute() == [True, True, 2, 1]
+        assert log(client) == ["set k1 1", "set k1 2", "del k1 None"]
 
     def test_a_script_is_one_command(self, client):
         run(client, LOG + ".register('k*', mode='sync')")
