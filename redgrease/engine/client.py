@@ -355,14 +355,15 @@ class Client(Flow):
             return None
         if transaction.calls or transaction.doubtful:
             return carry_out(self, transaction)
-        exclusive = self.proxy.link.watch.exclusive
-        concerned = [one.name in exclusive for one in transaction.queue]
-        if self.silent or True not in concerned:
+        watch = self.proxy.link.watch
+        exclusive = [one for one in transaction.queue if one.name in watch.exclusive]
+        if self.silent or not exclusive:
             return None
-        last_only = True not in concerned[:-1] and (
-            transaction.queue[-1].name not in self.proxy.link.watch.linked
-        )
-        if last_only or transaction.watching or transaction.unfit:
+        if transaction.watching or transaction.unfit:
+            return self._whole(transaction)
+        concerned = [one for one in exclusive if watch.concerns(one.name, one.words)]
+        last = transaction.queue[-1]
+        if concerned in ([], [last]) and last.name not in watch.linked:
             return self._whole(transaction)
         return carry_out(self, transaction)
 

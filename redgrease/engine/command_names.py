@@ -20,6 +20,9 @@ RUNS_CODE = frozenset({b"RG.PYEXECUTE", b"RG.PYIMPORTREQ", b"RG.CONFIGSET"})
 TRIGGERS = frozenset({b"RG.TRIGGER", b"RG.TRIGGERONKEY"})
 """Commands that need no more than the right to run scripts that are loaded (EVALSHA)."""
 
+SCRIPTS = frozenset(b"EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO".split())
+"""Commands that may do anything, to any key."""
+
 RESCUES = frozenset({b"RG.DUMPEXECUTIONS", b"RG.GETEXECUTION", b"RG.ABORTEXECUTION"})
 """Commands that are answered while functions keep everybody back: these may go wrong."""
 

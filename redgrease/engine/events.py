@@ -97,6 +97,7 @@ class Events:
         wanted: set[str] = set()
         linked: set[str] = set()
         triggers: set[str] = set()
+        patterns: set[str] = set()
         hooks: dict[str, tuple[list[int], list[str] | None]] = {}
         for registration in registrations:
             watches = registration.watches()
@@ -104,6 +105,8 @@ class Events:
             wanted |= watches.raising
             if watches.writes or watches.reads:
                 wanted |= self._raising(watches.reads)
+            if watches.writes or watches.reads or watches.raising:
+                patterns.add(watches.pattern)
             if watches.trigger is not None:
                 triggers.add(watches.trigger)
             if watches.hook is not None:
@@ -119,6 +122,7 @@ class Events:
                 {
                     "exclusive": sorted(wanted),
                     "linked": sorted(linked),
+                    "patterns": sorted(patterns),
                     "triggers": sorted(triggers),
                     "hooks": hooks,
                     "channel": self.notifications.channel.decode()

@@ -126,7 +126,7 @@ class KeysRegistration(Registration):
         if self.mode != SYNC and not self._commands:
             return Watches()
         reads = self._events is None or bool(self._events & {"keymiss", "expired"})
-        return Watches(commands=self._commands, writes=True, reads=reads)
+        return Watches(commands=self._commands, writes=True, reads=reads, pattern=self._prefix)
 
     # -- events ---------------------------------------------------------------------------------
 

@@ -137,6 +137,7 @@ class Watches:
         trigger: The trigger whose function runs while nothing else happens.
         hook: Name of the command that it stands before.
         prefix: The prefix of the keys that the hook is for; None for all commands of the name.
+        pattern: A key, or with a star the prefix of keys, outside of which no event concerns it.
         keys: Where that command has its keys: first, last, step.
     """
 
@@ -147,6 +148,7 @@ class Watches:
     trigger: str | None = None
     hook: str | None = None
     prefix: str | None = None
+    pattern: str = "*"
     keys: tuple[int, int, int] = (0, 0, 0)
 
 

@@ -14,7 +14,6 @@ import hiredis
 
 from .command_names import GEARS, RUNS_CODE, TRIGGERS
 from .resp import command
-from .transaction import EXEC
 from .upstream import without_last_line
 
 if TYPE_CHECKING:
@@ -95,18 +94,6 @@ class Rights:
         heard, _, reply = reply.partition(b"\r\n")
         self._be_silent(heard)
         return reply
-
-    async def execute(self) -> bytes:
-        """Carry a transaction out whose client wants no replies.
-
-        Returns:
-            Nothing if Redis has not carried it out.
-        """
-        # As the last command of the transaction, it is heard if there is one.
-        request = REPLY_ON + EXEC + REPLY_ON
-        heard = await self._client.redis.exchange(request, collect=True)
-        self._be_silent(heard)
-        return heard.partition(b"\r\n")[2]
 
     def _be_silent(self, heard: bytes) -> None:
         """Have Redis be silent again, if it was: it may have refused to, as it does now."""

@@ -12,9 +12,10 @@ import json
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from .command_names import TRIGGERS
+from .command_names import SCRIPTS, TRIGGERS
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Watch:
     Attributes:
         exclusive: Names of the commands after which functions may have to run at once.
         linked: Names of those whose replies functions may override.
+        patterns: The keys whose events concern functions: prefixes that end in a star, and names.
         triggers: Names of the triggers whose functions run while nothing else happens.
         hooks: Names of the commands that functions stand before, each with the positions of its
             keys (first, last, step) and the prefixes that concern them, or None for all keys.
@@ -32,6 +34,7 @@ class Watch:
 
     exclusive: frozenset[bytes] = frozenset()
     linked: frozenset[bytes] = frozenset()
+    patterns: frozenset[bytes] = frozenset()
     triggers: frozenset[bytes] = frozenset()
     hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
     channel: bytes = b""
@@ -44,11 +47,11 @@ class Watch:
         for name, (positions, prefixes) in found["hooks"].items():
             raw = None if prefixes is None else [prefix.encode() for prefix in prefixes]
             hooks[name.encode()] = (positions, raw)
-        exclusive, linked, triggers = (
+        exclusive, linked, patterns, triggers = (
             frozenset(name.encode("utf-8", "surrogateescape") for name in found[kind])
-            for kind in ("exclusive", "linked", "triggers")
+            for kind in ("exclusive", "linked", "patterns", "triggers")
         )
-        return cls(exclusive, linked, triggers, hooks, found["channel"].encode())
+        return cls(exclusive, linked, patterns, triggers, hooks, found["channel"].encode())
 
     @property
     def names(self) -> frozenset[bytes]:
@@ -58,6 +61,21 @@ class Watch:
     def alone(self, name: bytes, words: Sequence[bytes]) -> bool:
         """Whether a command is a call of such a trigger."""
         return name in TRIGGERS and len(words) > 1 and words[1] in self.triggers
+
+    @cached_property
+    def _prefixes(self) -> tuple[bytes, ...]:
+        return tuple(pattern[:-1] for pattern in self.patterns if pattern.endswith(b"*"))
+
+    def concerns(self, name: bytes, words: Sequence[bytes]) -> bool:
+        """Whether functions may have to run behind this very command.
+
+        Its keys are among its words, whatever command it is, apart from those of scripts.
+        """
+        if name not in self.exclusive:
+            return False
+        return name in SCRIPTS or any(
+            word.startswith(self._prefixes) or word in self.patterns for word in words[1:]
+        )
 
     def hooked(self, name: bytes, words: Sequence[bytes]) -> bool:
         """Whether a function stands before this very command."""

@@ -10,6 +10,7 @@ the first Gears command, and the client's own EXEC carries it out, or does not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .command_names import GEARS
@@ -78,6 +79,7 @@ async def carry_out(client: Client, transaction: Transaction) -> bytes:
         return aborted.reply
     finally:
         client.leave()
+        client.in_flight = False
         client.hurry(False)
         client.bind(False)
         proxy.sections.end()
@@ -97,6 +99,8 @@ class Segments:
         self._pending: list[Queued] = []
         self._count = 0
         self._replies: list[bytes] = []
+        self._silenced = False  # the client wants no replies, but for now Redis gives them
+        self._unseen: list[bytes] = []  # names of commands whose events nobody has looked for
 
     async def run(self) -> bytes:
         """Carry it out; returns the reply of EXEC.
@@ -106,9 +110,10 @@ class Segments:
         """
         client, transaction = self._client, self._transaction
         todo = transaction.queue
-        silent = client.silent
         try:
             unfit = transaction.unfit
+            if transaction.watching and client.silent:
+                unfit = b"WATCH without replies"  # it cannot be heard whether EXEC does anything
             if transaction.watching and not unfit:
                 todo = await self._begin()
             else:
@@ -121,8 +126,9 @@ class Segments:
                 if one.name not in NOT_QUEUED:
                     await self._next(one)
             await self._flush()
+            await self._rest()
         finally:
-            if silent and not client.silent:
+            if self._silenced:
                 self._redis.transport.write(REPLY_OFF)
                 client.silent = True
         return b"*%d\r\n%b" % (self._count, b"".join(self._replies))
@@ -135,17 +141,21 @@ class Segments:
         if client.silent:
             before = await self._redis.exchange(DISCARD + REPLY_ON, collect=True)
             transaction.unsure = True
-            before, _ = without_last_line(before, b"+-")
+            before, heard = without_last_line(before, b"+-")
+            self._silenced = heard.startswith(b"+")
+            if not self._silenced:  # Redis has refused to be silent, as it does now
+                before, _ = without_last_line(before, b"+-")
             client.silent = False
+            client.reply(before)
             client.leave()
-            if before:  # Redis was not silent, because it had refused to be
-                client.reply(without_last_line(before)[0])
+            client.in_flight = False
             return
         before = await self._redis.exchange(DISCARD, collect=True)
         before, line = without_last_line(before, b"+-")
         transaction.judge(self._redis.token)
         client.reply(before)
         client.leave()
+        client.in_flight = False
         if not line.startswith(b"+"):  # there was no transaction: MULTI had been refused
             raise Aborted(await self._redis.exchange(EXEC, collect=True))
 
@@ -183,23 +193,17 @@ class Segments:
         client, queue = self._client, self._transaction.queue
         first = next(position for position, one in enumerate(queue) if one.gears)
         begun = [one for one in queue[:first] if one.name not in NOT_QUEUED]
-        if client.silent:
-            if not await client.rights.execute():
-                raise Aborted(b"")
-        else:
-            reply = await self._redis.exchange(EXEC, collect=True)
-            client.leave()
-            withheld = sum(one.name not in NOT_QUEUED for one in queue[first:])
-            body = self._own_part(reply, len(begun), withheld)
-            if body is None:
-                raise Aborted(reply)
-            self._replies.append(body)
+        reply = await self._redis.exchange(EXEC, collect=True)
         client.leave()
+        client.in_flight = False
+        withheld = sum(one.name not in NOT_QUEUED for one in queue[first:])
+        body = self._own_part(reply, len(begun), withheld)
+        if body is None:
+            raise Aborted(reply)
+        self._replies.append(body)
         self._count = len(begun)
-        await self._after(begun)
-        if client.silent:
-            await self._redis.exchange(REPLY_ON, collect=True)
-            client.silent = False
+        self._note(begun)
+        await self._rest()
         return queue[first:]
 
     def _own_part(self, reply: bytes, own: int, placeholders: int) -> bytes | None:
@@ -240,12 +244,12 @@ class Segments:
             await self._flush()
             self._add(await self._call(one))
             return
-        alone = one.name in watch.linked
-        if alone:
+        concerned = one.name in watch.exclusive and watch.concerns(one.name, one.words)
+        if concerned and one.name in watch.linked:
             await self._flush()
         self._pending.append(one)
-        if alone or one.name in watch.exclusive:
-            await self._flush()
+        if concerned:
+            await self._flush(concerned=True)
 
     def _add(self, reply: bytes) -> None:
         self._replies.append(reply)
@@ -262,31 +266,45 @@ class Segments:
         kind = "CALL" if one.name in GEARS else "HOOK"
         return await self._link.call(client.number, client.flags + "ms", words, kind)
 
-    async def _flush(self) -> None:
-        """Have Redis carry out what was put off, and functions what they make of it."""
+    async def _flush(self, concerned: bool = False) -> None:
+        """Have Redis carry out what was put off.
+
+        Args:
+            concerned: Whether functions have to handle the events of the last command.
+        """
         done, self._pending = self._pending, []
         if not done:
             return
         position = len(self._replies)
         self._replies += await self._redis_does(done)
         self._count += len(done)
-        other = await self._after(done)
-        if other is not None:  # it is about the last command, which is alone then
-            self._replies[position:] = [other]
+        self._note(done)
+        if concerned:
+            self._unseen.clear()
+            other = await self._events("q", done[-1].words)
+            if other is not None and len(done) == 1:
+                self._replies[position:] = [other]
 
-    async def _after(self, done: list[Queued]) -> bytes | None:
-        """Let functions handle the events of some commands; returns the reply of theirs."""
-        client, exclusive = self._client, self._link.watch.exclusive
+    def _note(self, done: list[Queued]) -> None:
+        """Redis has carried out some commands."""
+        exclusive = self._link.watch.exclusive
         for one in done:
             if changes(one.name):
-                client.note(one.name, one.words)
-        names = [one.name for one in done if one.name in exclusive]
-        if not names:
-            return None
-        flags, words = ("q", done[-1].words) if len(names) == 1 else ("m", names)
-        section = self._link.sync(client.number, client.flags + flags, words)
+                self._client.note(one.name, one.words)
+            if one.name in exclusive:
+                self._unseen.append(one.name)
+
+    async def _events(self, flags: str, words: Sequence[bytes]) -> bytes | None:
+        """Let functions handle events, see ``alone``; returns the reply of theirs."""
+        section = self._link.sync(self._client.number, self._client.flags + flags, words)
         await section.ended
         return await section.reply
+
+    async def _rest(self) -> None:
+        """Let functions handle what else has happened: keys expire, and blocked clients go on."""
+        if self._unseen:
+            names, self._unseen = self._unseen, []
+            await self._events("m", names)
 
     async def _redis_does(self, done: list[Queued]) -> list[bytes]:
         """Have Redis carry out some commands as a transaction.

@@ -72,7 +72,9 @@ class StreamRegistration(Registration):
 
     def watches(self) -> Watches:
         """Clients wait for sync functions."""
-        return Watches(raising=ADDING) if self.mode == SYNC else Watches()
+        if self.mode != SYNC:
+            return Watches()
+        return Watches(raising=ADDING, pattern=self._prefix)
 
     # -- life -----------------------------------------------------------------------------------
 

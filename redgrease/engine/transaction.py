@@ -84,7 +84,7 @@ class Transaction:
 
     def add(self, name: bytes, raw: bytes, gears: bool = False) -> Queued:
         """Queue a command."""
-        one = Queued(name, raw, gears)
+        one = Queued(name, b"" if self.too_large and not gears else raw, gears)
         self.queue.append(one)
         self.calls = self.calls or gears
         self._count(raw)

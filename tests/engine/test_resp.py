@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redgrease.engine.resp import Framer, Passage, ProtocolError, bulk, command
+from redgrease.engine.resp import Framer, Passage, ProtocolError, bulk, command, reply_end
 
 REQUESTS = st.lists(st.lists(st.binary(max_size=40), min_size=1, max_size=5), max_size=6)
 
@@ -100,3 +100,32 @@ def test_a_broken_large_request():
 def test_writing():
     assert bulk(b"ab") == b"$2\r\nab\r\n"
     assert command([b"GET", b"k"]) == b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+
+
+REPLIES = [
+    b"+OK\r\n",
+    b"-ERR no\r\n",
+    b":1\r\n",
+    b"$0\r\n\r\n",
+    b"$-1\r\n",
+    b"$4\r\na\r\nb\r\n",
+    b"*-1\r\n",
+    b"*0\r\n",
+    b"*2\r\n*1\r\n:1\r\n$2\r\n\r\n\r\n",
+    b"_\r\n",
+    b"%1\r\n+a\r\n*1\r\n,1.5\r\n",
+    b"~2\r\n#t\r\n(12\r\n",
+    b"=5\r\ntxt:a\r\n",
+    b"!3\r\nERR\r\n",
+    b"|1\r\n+a\r\n+b\r\n:7\r\n",
+    b">2\r\n+message\r\n+x\r\n",
+]
+
+
+@pytest.mark.parametrize("reply", REPLIES)
+def test_where_a_reply_ends(reply):
+    for behind in (b"", b"+OK\r\n"):
+        assert reply_end(b"xyz" + reply + behind, 3) == 3 + len(reply)
+    for cut in range(len(reply)):
+        with pytest.raises(ValueError):
+            reply_end(reply[:cut], 0)

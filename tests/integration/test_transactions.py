@@ -1,6 +1,8 @@
 """MULTI and EXEC: functions run in their place among the commands of a transaction."""
 
 import os
+import random
+import re
 import signal
 import socket
 import threading
@@ -72,6 +74,18 @@ class Wire:
         queued = [self.read() for _ in range(len(requests) + 1)]
         assert queued == [b"+OK\r\n"] + len(requests) * [b"+QUEUED\r\n"]
         return self.read()
+
+
+class Direct(Wire):
+    """A raw connection to the Redis behind a server."""
+
+    def __init__(self, server, protocol):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(server.redis_url.partition("unix://")[2])
+        self._data = b""
+        if protocol == 3:
+            self.ask("HELLO", "3")
 
 
 @pytest.fixture
@@ -462,6 +476,60 @@ class TestReplies:
         assert replies[-1] == b"*3\r\n+OK\r\n*1\r\n$1\r\n1\r\n$1\r\n3\r\n"
 
 
+POOL = [
+    ["SET", "a", "text"],
+    ["SET", "n", 1],
+    ["INCR", "n"],
+    ["INCR", "a"],
+    ["GET", "a"],
+    ["GET", "none"],
+    ["RPUSH", "l", "x", "", "\r\n$3\r\n"],
+    ["LRANGE", "l", 0, -1],
+    ["LPOP", "l"],
+    ["HSET", "h", "f", "v", "g", ""],
+    ["HGETALL", "h"],
+    ["SADD", "s", "m"],
+    ["SMEMBERS", "s"],
+    ["ZADD", "z", 1.5, "m"],
+    ["ZRANGE", "z", 0, -1, "WITHSCORES"],
+    ["XADD", "x", "*", "f", "v"],
+    ["XLEN", "x"],
+    ["BLPOP", "l", "none", 0],
+    ["DEL", "a", "l"],
+    ["EVAL", "redis.call('set', 'e', 1) return {1, {2, 'x'}, false}", 0],
+    ["EVAL", "return redis.error_reply('MY error')", 0],
+    ["SETRANGE", "b", 5000, "end"],
+    ["GETRANGE", "b", 0, -1],
+    ["WATCH", "n"],
+    ["OBJECT", "ENCODING", "n"],
+    ["LPUSH", "n", 1],
+    ["COPY", "n", "m"],
+    ["EXPIRE", "n", 100],
+]
+"""Commands that mean the same wherever they are carried out, apart from the stream's IDs."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_replies_are_those_of_redis(client, gears_server, wire, protocol, seed):
+    """A function that does nothing, but makes the server carry transactions out in segments."""
+    run(client, "GB().foreach(lambda r: None).register(mode='sync')")
+    run(client, "GB('StreamReader').foreach(lambda r: None).register('x', mode='sync')")
+    chosen = random.Random(seed)
+    with redis.Redis(port=gears_server.port) as plain:
+        for _ in range(25):
+            commands = [chosen.choice(POOL) for _ in range(chosen.randint(1, 20))]
+            if chosen.random() < 0.1:
+                commands.insert(chosen.randrange(len(commands)), ["NOSUCH"])
+            answers = []
+            for place in (wire, Direct(gears_server, protocol)):
+                place.ask("SELECT", 5)
+                plain.execute_command("FLUSHALL")
+                place.send(["GET", "none"], ["MULTI"], *commands, ["EXEC"], ["PING"])
+                answers.append([place.read() for _ in range(len(commands) + 4)])
+            found, expected = ([re.sub(rb"\d{13,}-\d", b"ID", a) for a in one] for one in answers)
+            assert found == expected, commands
+
+
 class TestConnections:
     def test_another_database(self, client, wire):
         run(client, ADD)
@@ -508,7 +576,7 @@ class TestConnections:
         replies = [wire.read() for _ in range(4)]
         assert replies[2:] == [b"*2\r\n+OK\r\n*1\r\n$1\r\n1\r\n", b"$1\r\n2\r\n"]
 
-    def test_a_client_that_goes_does_not_leave_half_of_it(self, client, connect):
+    def test_a_client_that_goes_does_not_leave_half_of_it(self, client, connect, gears_server):
         """The function tells when the first half is done; then the client hangs up."""
         run(
             client,
@@ -519,7 +587,7 @@ class TestConnections:
             "GB('CommandReader').foreach(slow).register(trigger='slow', mode='sync')",
         )
         wire = connect()
-        direct = redis.Redis.from_url(direct_url(client))
+        direct = redis.Redis.from_url(gears_server.redis_url)
         wire.send(["MULTI"], ["SET", "k", 1], ["RG.TRIGGER", "slow"], ["SET", "k", 2], ["EXEC"])
         eventually(lambda: direct.get("k"), b"1")
         wire.socket.close()
@@ -540,19 +608,6 @@ class TestConnections:
         while wire.read():
             pass
         assert client.get("k") == "1"
-
-
-def direct_url(client):
-    """Where the Redis behind the server is: functions know."""
-    return DIRECT[client.connection_pool.connection_kwargs["port"]]
-
-
-DIRECT = {}
-
-
-@pytest.fixture(autouse=True)
-def _direct(gears_server):
-    DIRECT[gears_server.port] = gears_server.redis_url
 
 
 class TestWatch:
