@@ -142,8 +142,11 @@ def arguments(words: List[Any], classes: Dict[str, type]) -> Any:
     if len(words) != 3 or words[1] != MARK:
         return words[1:], {}, None
     token, _, text = words[2].partition(":")
-    args, kwargs = json.loads(text, object_hook=lambda tagged: revive(tagged, classes))
-    return args, kwargs, token
+    if "{" in text:
+        parts = json.loads(text, object_hook=lambda tagged: revive(tagged, classes))
+    else:  # plain values
+        parts = json.loads(text)
+    return parts[0], parts[1] if len(parts) > 1 else {}, token
 
 
 def answer(result: Any, token: Any, convert: Any) -> Any:
@@ -191,10 +194,13 @@ def run_here(coroutine: Any) -> Any:
 
 def call(function: Any, args: Any, kwargs: Any, token: Any, convert: Any) -> Any:
     """Call the function, and :func:`answer`."""
+    result = function(*args, **kwargs)
+    if type(result) in (str, bytes, int, float, bool, list, dict, tuple, type(None)):
+        return answer(result, token, convert)
+
     import inspect
     import sys
 
-    result = function(*args, **kwargs)
     if hasattr(result, "continueRun"):
         if token is None:
             return result

@@ -11,6 +11,7 @@ those that the function itself names.
 
 import base64
 import inspect
+import itertools
 import json
 import os
 import types
@@ -46,9 +47,12 @@ class Call:
         self, classes: Dict[str, type], args: Tuple[Any, ...], kwargs: Dict[str, Any]
     ) -> None:
         self._classes = classes
-        self._token = os.urandom(6).hex()
+        self._token = _TOKEN % next(_NUMBERS)
         try:
-            text = json.dumps([self._listed(args), self._packed(kwargs)])
+            parts = [self._listed(args)]
+            if kwargs:
+                parts.append(self._packed(kwargs))
+            text = _DUMPS(parts)
         except RecursionError:
             raise TypeError("an argument refers to itself, or is nested too deeply") from None
         self.words = (MARK, f"{self._token}:{text}")
@@ -136,6 +140,10 @@ class Call:
         return {"o": [key, *packed, [self._listed(pair) for pair in pairs or ()]]}
 
 
+# Not to be guessed by functions of others, and not the same for two calls.
+_TOKEN = os.urandom(8).hex() + "%x"
+_NUMBERS = itertools.count()
+_DUMPS = json.JSONEncoder().encode
 _CONTAINERS: Dict[type, str] = {tuple: "t", set: "s", frozenset: "f"}
 
 

@@ -281,7 +281,7 @@ def test_results_are_passed_on_as_their_values():
     from redgrease.results import ExecutionResult
 
     call = Call({}, (ExecutionResult([1, 2]),), {})
-    assert call.words[1].endswith(':[[[1, 2]], {"d": []}]')
+    assert call.words[1].endswith(":[[[1, 2]]]")
 
 
 def cyclic():

@@ -33,7 +33,7 @@ def _each(ids: Iterable[Any], act: Callable[[Any], Any], done: str) -> None:
 @click.option("--session", multiple=True, help="Those of this session (repeatable).")
 @click.option("--all", "everything", is_flag=True, help="All that there are.")
 @click.option("--abort", is_flag=True, help="Abort its executions that have not started yet.")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.argument("ids", metavar="[ID|TRIGGER]...", nargs=-1)
 @connected
 def unregister(
     client: Any,
@@ -48,14 +48,19 @@ def unregister(
     \b
     Examples:
       redgrease unregister 3 5
-      redgrease unregister --trigger add_user
+      redgrease unregister add_user
       redgrease unregister --all
     """
     gears = client.gears
     known = gears.dumpregistrations()
-    found = [whole(id, [each.id for each in known]) for id in ids]
+    triggers: dict[str, list[Any]] = {}
+    for each in known:
+        triggers.setdefault(each.RegistrationData.args.get("trigger", ""), []).append(each.id)
+    found: list[Any] = []
+    for given in ids:  # no trigger looks like an id
+        found += triggers.get(given) or [whole(given, [each.id for each in known])]
     for name in trigger:
-        this_one = [each.id for each in known if each.RegistrationData.args.get("trigger") == name]
+        this_one = triggers.get(name)
         if not this_one:
             raise click.ClickException(f"nothing is registered for the trigger {name!r}")
         found += this_one
@@ -64,7 +69,7 @@ def unregister(
     if everything:
         found = [each.id for each in known]
     elif not (ids or trigger or session):
-        raise click.UsageError("say which: by an ID, --trigger, --session or --all")
+        raise click.UsageError("say which: by an ID, a trigger, --session or --all")
     _each(found, lambda id: gears.unregister(id, abort), "unregistered")
 
 

@@ -44,15 +44,16 @@ def clean(client: Any) -> None:
     Raises:
         LeakError: Something is still there; the message names it.
     """
+    from redgrease.exceptions import WorkerDiedError
+
     reasons: List[str] = []
     limit = time.monotonic() + PATIENCE
     while True:
         reasons.clear()
-        for each in client.gears.dumpregistrations():
-            _try(reasons, client.gears.unregister, each.id, True)
-        _end(reasons, client.gears, [each.executionId for each in client.gears.dumpexecutions()])
-        client.flushall()
-        left = contents(client)
+        try:
+            left = _removed(reasons, client)
+        except WorkerDiedError as error:  # of a function that resists its abort; look again
+            left = [str(error)]
         if not left:
             return
         if time.monotonic() >= limit:
@@ -61,6 +62,15 @@ def clean(client: Any) -> None:
     raise LeakError(
         "\n  ".join(["these could not be removed from the server:", *left, *dict.fromkeys(reasons)])
     )
+
+
+def _removed(reasons: List[str], client: Any) -> List[str]:
+    """Try once; returns what is left."""
+    for each in client.gears.dumpregistrations():
+        _try(reasons, client.gears.unregister, each.id, True)
+    _end(reasons, client.gears, [each.executionId for each in client.gears.dumpexecutions()])
+    client.flushall()
+    return contents(client)
 
 
 def _end(reasons: List[str], gears: Any, ids: List[Any]) -> None:

@@ -27,6 +27,9 @@ def test_unregistering(cli, r, registered):
     cli("unregister", "--trigger", "two")
     assert readers(cli) == ["KeysReader"]
     assert "nothing is registered" in cli("unregister", "--trigger", "two", status=1).stderr
+    CommandReader().register(trigger="three", on=r)
+    assert "unregistered" in cli("unregister", "three").stderr
+    assert "three: " in cli("unregister", "three", status=1).stderr
     cli("unregister", "--all", "--abort")
     assert readers(cli) == []
     assert "say which" in cli("unregister", status=2).stderr

@@ -12,6 +12,8 @@ import pytest
 redis = pytest.importorskip("redis")
 pytest.importorskip("hiredis")
 
+from support.redis_versions import impatient  # noqa: E402
+
 from redgrease.engine import GearsServer  # noqa: E402
 from redgrease.engine.access import (  # noqa: E402
     AccessError,
@@ -25,17 +27,6 @@ from redgrease.engine.connection import Address  # noqa: E402
 from redgrease.engine.redis_server import RedisServer  # noqa: E402
 from redgrease.engine.server import ServerStartError  # noqa: E402
 from redgrease.engine.supervisor import ServerOptions  # noqa: E402
-
-
-def impatient():
-    """Options of clients that do not try again, which those before redis-py 4.1 never do."""
-    if int(redis.__version__.partition(".")[0]) < 4:
-        return {}
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    return {"retry": Retry(NoBackoff(), 0)}
-
 
 # -- addresses
 

@@ -6,8 +6,7 @@ import time
 
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from support.redis_versions import impatient
 from support.waiting import eventually
 
 from redgrease.engine import GearsServer
@@ -124,8 +123,7 @@ class TestTime:
 class TestMemory:
     @pytest.fixture
     def client(self, tight):
-        retry = Retry(NoBackoff(), 0)
-        with redis.Redis(port=tight.port, decode_responses=True, retry=retry) as client:
+        with redis.Redis(port=tight.port, decode_responses=True, **impatient()) as client:
             yield client
 
     @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
+import socket
 import threading
 import time
 
 import pytest
 import redis
+from support.redis_versions import hang_up
 
-import redgrease.aio
 from redgrease import RedisGears, exceptions
 from redgrease.engine import GearsServer
 from redgrease.engine.redis_server import RedisServer
@@ -38,14 +39,15 @@ class Async:
 
     def __init__(self, port):
         self._port = port
+        self._aio = pytest.importorskip("redgrease.aio")
 
     def trigger(self, *words, timeout=None):
         async def run():
-            client = redgrease.aio.RedisGears(port=self._port)
+            client = self._aio.RedisGears(port=self._port)
             try:
                 return await client.gears.trigger(*words, timeout=timeout)
             finally:
-                await client.aclose()
+                await hang_up(client)
 
         return asyncio.run(run())
 
@@ -77,6 +79,17 @@ def kill_when_begun(server, pid):
     threading.Thread(target=work, daemon=True).start()
 
 
+def refuses(port):
+    """Wait until the system has closed the socket of a process that was killed."""
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            return
+        except ConnectionError:
+            pass
+
+
 def test_a_call_that_takes_longer_than_the_caller_waits(server, client):
     started = time.monotonic()
     with pytest.raises(exceptions.GearsTimeoutError, match="has not been sent again"):
@@ -100,6 +113,7 @@ def test_the_server_dies(server, client):
         client.trigger("slow", 60)
     with redis.Redis.from_url(server.redis_url) as left:
         assert left.get("runs") == b"1"
+    refuses(server.port)
     with pytest.raises(redis.ConnectionError) as caught:
         client.trigger("slow", 60)
     assert not isinstance(caught.value, exceptions.GearsConnectionError)  # nothing was sent

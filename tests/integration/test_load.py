@@ -7,6 +7,8 @@ import pytest
 if sys.version_info < (3, 10):
     pytest.skip("the embedded server needs Python 3.10", allow_module_level=True)
 
+pytest.importorskip("redis.asyncio", reason="needs redis-py 4.3")
+
 from faults.load import load, stream
 
 

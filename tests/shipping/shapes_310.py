@@ -5,17 +5,9 @@ from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import ClassVar, Optional
 
-SHAPES = {}
-NEEDS = {}
+from shaping import collector
 
-
-def shape(*version):
-    def added(function):
-        SHAPES[function.__name__] = function
-        NEEDS[function.__name__] = version
-        return function
-
-    return added
+SHAPES, NEEDS, shape = collector()
 
 
 @shape(3, 10)

@@ -1,16 +1,8 @@
 """Functions that need Python 3.8, or 3.9 where that is a matter of the library."""
 
-SHAPES = {}
-NEEDS = {}
+from shaping import collector
 
-
-def shape(*version):
-    def added(function):
-        SHAPES[function.__name__] = function
-        NEEDS[function.__name__] = version
-        return function
-
-    return added
+SHAPES, NEEDS, shape = collector()
 
 
 @shape(3, 8)

@@ -7,18 +7,9 @@ import functools
 import typing
 from dataclasses import InitVar, asdict, astuple, dataclass, field, fields, replace
 
-SHAPES = {}
-NEEDS = {}
+from shaping import collector
 
-
-def shape(*version):
-    def added(function):
-        SHAPES[function.__name__] = function
-        if version:
-            NEEDS[function.__name__] = version
-        return function
-
-    return added
+SHAPES, NEEDS, shape = collector()
 
 
 FACTOR = 3
