@@ -47,13 +47,17 @@ def clean(client: Any) -> None:
     from redgrease.exceptions import WorkerDiedError
 
     reasons: List[str] = []
-    limit = time.monotonic() + PATIENCE
+    limit, deaths = time.monotonic() + PATIENCE, 0
     while True:
         reasons.clear()
         try:
             left = _removed(reasons, client)
-        except WorkerDiedError as error:  # of a function that resists its abort; look again
+        except WorkerDiedError as error:
+            # As it does, by and by, of a function that resists its abort; the next one is clean.
             left = [str(error)]
+            if not deaths:
+                limit = time.monotonic() + PATIENCE
+            deaths += 1
         if not left:
             return
         if time.monotonic() >= limit:
