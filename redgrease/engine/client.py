@@ -227,6 +227,7 @@ class Client(Flow):
             del self._buffer[:end]
             self._start(special)
         elif name in watch.exclusive and self._transaction is None and not self._apart(name):
+            self._note(name, words)  # WATCH, which may find that a key has expired
             self._start(alone(self, self._take(end), "", words))
         elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
             self._start(self._modules(self._take(end)))
