@@ -792,6 +792,18 @@ class TestRights:
         assert replies[0].startswith(b"-NOPERM") and replies[4].startswith(b"-EXECABORT")
         assert replies[1:4] == [b"$1\r\n1\r\n", b"*1\r\n$1\r\n1\r\n", b"$1\r\n2\r\n"]
 
+    def test_who_may_watch_but_not_use_transactions(self, client, user):
+        """What Redis is not to see before EXEC is refused then."""
+        run(client, ADD)
+        client.set("k", 1)
+        wire = user("+@all -multi")
+        wire.send(["WATCH", "w"], ["MULTI"], ["INCR", "k"], ["RG.TRIGGER", "add", 1])
+        wire.send(["INCR", "k"], ["EXEC"], ["UNWATCH"], ["INCR", "k"])
+        replies = [wire.read() for _ in range(8)]
+        assert replies[1].startswith(b"-NOPERM") and replies[2] == b":2\r\n"
+        assert replies[3] == replies[4] == b"-ERR MULTI was refused, so this is not carried out\r\n"
+        assert replies[5:] == [b"-ERR EXEC without MULTI\r\n", b"+OK\r\n", b":3\r\n"]
+
     def test_who_may_not_exec(self, client, user):
         run(client, ADD)
         client.set("k", 1)
