@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .command_names import GEARS
-from .resp import bulk, command, reply_end
+from .resp import command, reply_end
 from .rights import REPLY_OFF, REPLY_ON
 from .transaction import (
     DISCARD,
+    ECHOED,
     EXEC,
     MULTI,
     NOT_QUEUED,
@@ -218,7 +219,7 @@ class Segments:
             The replies to the commands; None if the transaction has not taken place.
         """
         head = b"*%d\r\n" % (own + placeholders)
-        ends = placeholders * bulk(b"rg")
+        ends = placeholders * ECHOED
         start = -1
         while (start := reply.find(head, start + 1)) >= 0:
             if start and reply[start - 2 : start] != b"\r\n":

@@ -6,14 +6,20 @@ it out in pieces, see ``segments``, and so it keeps what is queued.
 
 from __future__ import annotations
 
-from .resp import Framer, command
+import os
+
+from .resp import Framer, bulk, command
 
 MOST_KEPT = 256 << 20
 """Bytes of a transaction that are kept; a larger one is carried out by Redis only, as a whole."""
 LONGEST_LINE = 1024
 """How long a reply to a command that is queued may be, at most."""
-PLACEHOLDER = command([b"ECHO", b"rg"])
+_TOKEN = os.urandom(16).hex().encode()
+PLACEHOLDER = command([b"ECHO", _TOKEN])
 """What Redis queues in the place of a command that it is not to carry out."""
+ECHOED = bulk(_TOKEN)
+"""What it replies to that where it does not queue it, because it has refused MULTI."""
+NO_TRANSACTION = b"-ERR MULTI was refused, so this is not carried out\r\n"
 NOT_QUEUED = frozenset({b"MULTI", b"WATCH"})
 """Commands that are refused within a transaction, which some versions of Redis spoils."""
 MULTI, EXEC, DISCARD = (command([name]) for name in (b"MULTI", b"EXEC", b"DISCARD"))

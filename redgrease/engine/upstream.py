@@ -15,6 +15,7 @@ from typing import Any
 
 from .connection import Address
 from .resp import command, reply_end
+from .transaction import ECHOED, NO_TRANSACTION
 
 HELLO = command([b"HELLO", b"rg"])
 REFUSED_HELLO = (b"\r\n-ERR Protocol version is not an integer", b"\r\n-NOPROTO")
@@ -75,6 +76,8 @@ class Redis(asyncio.Protocol):
         if self.watcher is not None:
             self.watcher.see(data)
         if self._marked is None:
+            if self.watcher is not None and ECHOED in data:
+                data = data.replace(ECHOED, NO_TRANSACTION)
             self.client.reply(data)
             return
         if self._line:

@@ -381,7 +381,7 @@ class TestReplies:
 
     def test_what_was_refused_when_queued_aborts_it(self, client, wire):
         run(client, ADD)
-        for bad in (("NOSUCH",), ("GET",), ("SAVE",)):
+        for bad in (("NOSUCH",), ("GET",), ("INCR",)):
             for position in range(4):
                 words = [("SET", "k", 1), ("RG.TRIGGER", "add", 1), ("GET", "k")]
                 words.insert(position, bad)
@@ -559,6 +559,36 @@ class TestConnections:
         wire.send(["MULTI"], ["CLIENT", "REPLY", "OFF"], ["EXEC"])
         assert [wire.read() for _ in range(3)][-1].startswith(b"-EXECABORT")
         assert wire.transaction(["SET", "k", 1], ["RG.TRIGGER", "add", 1]).startswith(b"*2")
+
+    def test_messages_of_tracking_come_whole(self, client, connect, protocol):
+        """In RESP3 they come between replies, here because of what a function writes."""
+        if protocol == 2:
+            pytest.skip("only RESP3 has them")
+        run(client, ADD)
+        wire = connect()
+        wire.ask("CLIENT", "TRACKING", "ON", "BCAST")
+        for _ in range(20):
+            wire.send(["GET", "none"], ["MULTI"], ["SET", "k", 1], ["RG.TRIGGER", "add", 1])
+            wire.send(["SET", "l", 1], ["RG.TRIGGER", "add", 1], ["GET", "k"], ["EXEC"], ["PING"])
+            found, pushed = [], b""
+            while found[-1:] != [b"+PONG\r\n"]:
+                reply = wire.read()
+                if reply.startswith(b">"):
+                    pushed += reply
+                else:
+                    found.append(reply)
+            assert found[:-2] == [b"_\r\n", b"+OK\r\n", *5 * [b"+QUEUED\r\n"]]
+            one, two, three = (command([word])[4:] for word in (b"1", b"2", b"3"))
+            expected = b"+OK\r\n*1\r\n" + one + b"+OK\r\n*1\r\n" + two + three
+            assert found[-2] == b"*5\r\n" + expected
+            assert pushed.count(b"invalidate") >= 2
+
+    def test_who_sends_no_more_gets_the_replies(self, client, wire):
+        run(client, ADD)
+        wire.send(["MULTI"], ["SET", "k", 1], ["RG.TRIGGER", "add", 1], ["EXEC"], ["GET", "k"])
+        wire.socket.shutdown(socket.SHUT_WR)
+        replies = [wire.read() for _ in range(6)]
+        assert replies[3:] == [b"*2\r\n+OK\r\n*1\r\n$1\r\n1\r\n", b"$1\r\n2\r\n", b""]
 
     def test_no_replies_wanted(self, client, wire):
         run(client, ADD)
@@ -764,6 +794,18 @@ class TestRights:
         replies = [wire.read() for _ in range(5)]
         assert replies[0].startswith(b"-NOPERM") and replies[4].startswith(b"-EXECABORT")
         assert replies[1:4] == [b"$1\r\n1\r\n", b"*1\r\n$1\r\n1\r\n", b"$1\r\n2\r\n"]
+
+    def test_who_may_watch_but_not_use_transactions(self, client, user):
+        """What Redis is not to see before EXEC is refused then."""
+        run(client, ADD)
+        client.set("k", 1)
+        wire = user("+@all -multi")
+        wire.send(["WATCH", "w"], ["MULTI"], ["INCR", "k"], ["RG.TRIGGER", "add", 1])
+        wire.send(["INCR", "k"], ["EXEC"], ["UNWATCH"], ["INCR", "k"])
+        replies = [wire.read() for _ in range(8)]
+        assert replies[1].startswith(b"-NOPERM") and replies[2] == b":2\r\n"
+        assert replies[3] == replies[4] == b"-ERR MULTI was refused, so this is not carried out\r\n"
+        assert replies[5:] == [b"-ERR EXEC without MULTI\r\n", b"+OK\r\n", b":3\r\n"]
 
     def test_who_may_not_exec(self, client, user):
         run(client, ADD)
