@@ -164,7 +164,7 @@ class Notifications:
                     self._connect()
                     break
                 except (OSError, ValueError, Disconnected, hiredis.HiredisError):
-                    delay = min(2 * delay, 0.5)
+                    delay = min(2 * delay, 0.05)  # what happens meanwhile is not seen
             if self._closed:
                 return
             _log.warning("the connection for events was lost; events meanwhile are lost, too")

@@ -156,8 +156,8 @@ def redis_killed(folder):
         for each in writers:
             each.join()
         lost = sum(not scene.client.exists(f"k:{number}") for number in acknowledged)
-        scene.client.set("k:last", 1)
-        until(lambda: scene.client.sismember("seen", "k:last"))
+        # Events are not seen before the server listens to the new Redis, a moment after it serves.
+        until(lambda: scene.client.set("k:last", 1) and scene.client.sismember("seen", "k:last"))
         kinds = sorted({type(error).__name__ for error in errors})
         return Outcome(", ".join(kinds) or "nothing", lost, 0, recovered)
 
