@@ -88,7 +88,7 @@ class Transaction:
         self.seen = bytearray()
         """The last of what Redis has replied."""
         self._size = 0
-        self._names: set[bytes] = set()
+        self._names: dict[bytes, None] = {}
         self._asked = 0  # the first command of the queue whose reply is not judged
 
     def add(self, name: bytes, raw: bytes, gears: bool = False) -> None:
@@ -98,7 +98,7 @@ class Transaction:
             self.queue.append(Queued(name, raw, gears))
         elif name not in self._names:  # no more than what kinds of commands there are
             self.queue.append(Queued(name, b""))
-        self._names.add(name)
+        self._names[name] = None
         self._count(raw)
 
     def more(self, raw: bytes) -> None:
