@@ -246,12 +246,7 @@ class Client(Flow):
         elif name == b"UNWATCH" and len(words) == 1:
             self._watching = False
         elif name in (b"EXEC", b"DISCARD") and len(words) == 1:
-            transaction = self._transaction
-            self.leave()
-            if transaction is not None and name == b"EXEC":
-                for one in transaction.queue:
-                    if changes(one.name):
-                        self.note(one.name, one.words)
+            self.leave(done=name == b"EXEC")
         elif name == b"RESET" and len(words) == 1:
             self.leave()
             self._resp3, self.silent = False, False
@@ -275,10 +270,19 @@ class Client(Flow):
         elif name == b"CLIENT" and len(words) == 3 and words[1].upper() == b"REPLY":
             self.silent = words[2].upper() == b"OFF"
 
-    def leave(self) -> None:
-        """The transaction has ended."""
+    def leave(self, done: bool = False) -> None:
+        """The transaction has ended.
+
+        Args:
+            done: Whether Redis has carried its commands out.
+        """
+        transaction = self._transaction
         self._transaction = self.redis.watcher = None
         self._watching = False
+        if transaction is not None and done:
+            for one in transaction.queue:
+                if changes(one.name):
+                    self.note(one.name, one.words)
 
     def _forget(self) -> None:
         """The connection may be somebody else's now."""
@@ -338,7 +342,7 @@ class Client(Flow):
         before, line = without_last_line(before, b"+-")
         self.reply(before)
         if not line.startswith(b"+"):  # MULTI was refused
-            self.leave()
+            self.leave(done=True)
             return await self._gears(name, words)
         transaction.judge(self.redis.token, ahead=1)
         begun = await self.redis.line(MULTI)

@@ -155,7 +155,7 @@ class Segments:
         before, line = without_last_line(before, b"+-")
         transaction.judge(self._redis.token)
         client.reply(before)
-        client.leave()
+        client.leave(done=not line.startswith(b"+"))
         client.in_flight = False
         if not line.startswith(b"+"):  # there was no transaction: MULTI had been refused
             raise Aborted(await self._redis.exchange(EXEC, collect=True))

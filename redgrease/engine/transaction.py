@@ -12,6 +12,8 @@ from .resp import Framer, bulk, command
 
 MOST_KEPT = 256 << 20
 """Bytes of a transaction that are kept; a larger one is carried out by Redis only, as a whole."""
+OVERHEAD = 200
+"""Bytes that a command takes besides."""
 LONGEST_LINE = 1024
 """How long a reply to a command that is queued may be, at most."""
 _TOKEN = os.urandom(16).hex().encode()
@@ -86,15 +88,18 @@ class Transaction:
         self.seen = bytearray()
         """The last of what Redis has replied."""
         self._size = 0
+        self._names: dict[bytes, None] = {}
         self._asked = 0  # the first command of the queue whose reply is not judged
 
-    def add(self, name: bytes, raw: bytes, gears: bool = False) -> Queued:
+    def add(self, name: bytes, raw: bytes, gears: bool = False) -> None:
         """Queue a command."""
-        one = Queued(name, b"" if self.too_large and not gears else raw, gears)
-        self.queue.append(one)
         self.calls = self.calls or gears
+        if not self.too_large:
+            self.queue.append(Queued(name, raw, gears))
+        elif name not in self._names:  # no more than what kinds of commands there are
+            self.queue.append(Queued(name, b""))
+        self._names[name] = None
         self._count(raw)
-        return one
 
     def more(self, raw: bytes) -> None:
         """Add to the last command, which was queued in part."""
@@ -103,12 +108,10 @@ class Transaction:
         self._count(raw)
 
     def _count(self, raw: bytes) -> None:
-        self._size += len(raw)
+        self._size += len(raw) + OVERHEAD
         if self._size > MOST_KEPT:
             self.too_large = True
-            for one in self.queue:
-                if not one.gears:
-                    one.parts = [b""]
+            self.queue = [Queued(name, b"") for name in self._names]
 
     @property
     def withholds(self) -> bool:

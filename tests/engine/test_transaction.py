@@ -81,13 +81,15 @@ def test_a_huge_one_is_not_kept(monkeypatch):
     monkeypatch.setattr(transactions, "MOST_KEPT", 1000)
     transaction = Transaction(watching=False)
     transaction.add(b"SET", b"x" * 600)
-    assert not transaction.unfit
+    assert not transaction.unfit and transaction.queue[0].raw
     transaction.more(b"x" * 600)
     assert transaction.too_large and b"1000 bytes" in transaction.unfit
     assert transaction.queue[0].raw == b""
     transaction.more(b"x" * 600)
-    transaction.add(b"SET", b"x" * 600)
-    assert sum(len(one.raw) for one in transaction.queue) <= 600
+    for name in (b"SET", b"GET", b"SET", b"RG.TRIGGER"):
+        transaction.add(name, b"x" * 600, gears=name == b"RG.TRIGGER")
+    assert [one.name for one in transaction.queue] == [b"SET", b"GET", b"RG.TRIGGER"]
+    assert transaction.calls and not any(one.raw for one in transaction.queue)
 
 
 def test_a_request_in_pieces():

@@ -795,6 +795,17 @@ class TestRights:
         assert replies[0].startswith(b"-NOPERM") and replies[4].startswith(b"-EXECABORT")
         assert replies[1:4] == [b"$1\r\n1\r\n", b"*1\r\n$1\r\n1\r\n", b"$1\r\n2\r\n"]
 
+    def test_what_changes_after_a_refused_one(self, client, user, protocol):
+        """It is no transaction: another protocol holds at once."""
+        run(client, ADD)
+        wire, other = user("+@all -multi"), 5 - protocol
+        wire.send(["MULTI"], ["HELLO", other], ["RG.DUMPREGISTRATIONS"])
+        assert wire.read().startswith(b"-NOPERM")
+        assert wire.read()[:1] == (b"%" if other == 3 else b"*")
+        null = {2: b"$-1\r\n", 3: b"_\r\n"}
+        found = wire.read()  # without a description
+        assert null[other] in found and null[protocol] not in found
+
     def test_who_may_watch_but_not_use_transactions(self, client, user):
         """What Redis is not to see before EXEC is refused then."""
         run(client, ADD)
