@@ -36,7 +36,7 @@ async def alone(
     client.begun = begun
     if client.in_flight and "m" not in flags and not begun:
         await client.mark()  # in a transaction, or a request, a marker would spoil it
-    await sections.begin()
+    await client.proxy.begin(client)
     client.hurry(True)
     try:
         if client.closed:  # while it waited for its turn

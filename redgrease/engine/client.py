@@ -136,19 +136,27 @@ class Client(Flow):
         return not self._skip and self._transaction is None and self._passage is None
 
     def _plain(self, data: bytes | bytearray) -> bool:
-        """Whether some bytes are whole requests, none of which concerns Gears."""
+        """Whether some bytes are whole requests, none of which concerns Gears.
+
+        If they are, notes whether they may write, beside a section.
+        """
         if len(data) > HIGH_WATER or HUGE.search(data):
             return False  # the parser would make room for all of it at once
         # The parser takes all of them at once, as an array whose size is guessed: a wrong guess, as
         # a partial request, leaves the sentinel elsewhere than at the end.
-        reader, plain = self._reader, self.proxy.link.plain
+        reader, link = self._reader, self.proxy.link
+        plain, writes = link.plain, False
         reader.feed(b"*%d\r\n" % (data.count(b"\r\n*") + 2) + data + SENTINEL)
         try:
             requests = reader.gets()
             if requests and requests.pop() == END:
                 for request in requests:
-                    if request[0] not in plain and not self.proxy.link.is_plain(request[0]):
-                        return False
+                    if request[0] not in plain and not link.is_plain(request[0]):
+                        if not link.passes(request):
+                            return False
+                        writes = True
+                if writes:
+                    self.proxy.writing.add(self)
                 return True
         except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
             pass  # not what clients send; framing by hand finds out what it is
@@ -226,13 +234,15 @@ class Client(Flow):
         elif name == b"EXEC" and (special := self._special()) is not None:
             del self._buffer[:end]
             self._start(special)
-        elif name in watch.exclusive and self._transaction is None and not self._apart(name):
+        elif self._transaction is None and not self._apart(name) and watch.concerns(name, words):
             self._note(name, words)  # WATCH, which may find that a key has expired
             self._start(alone(self, self._take(end), "", words))
         elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
             self._start(self._modules(self._take(end)))
         else:
             self._note(name, words)
+            if name in watch.exclusive:
+                self.proxy.writing.add(self)
             self._forward(end)
             if name in BLOCKING:  # nobody waits for it
                 self.in_flight = False
@@ -364,11 +374,13 @@ class Client(Flow):
         exclusive = [one for one in transaction.queue if one.name in watch.exclusive]
         if self.silent or not exclusive:
             return None
-        if transaction.watching or transaction.unfit:
+        if transaction.unfit:
             return self._whole(transaction)
         concerned = [one for one in exclusive if watch.concerns(one.name, one.words)]
         last = transaction.queue[-1]
-        if concerned in ([], [last]) and last.name not in watch.linked:
+        if not concerned:
+            return None
+        if transaction.watching or (concerned == [last] and last.name not in watch.linked):
             return self._whole(transaction)
         return carry_out(self, transaction)
 

@@ -34,6 +34,7 @@ from .steps import Step
 from .store import Store
 from .stream_group import InFlight
 from .timers import Timers
+from .watch import Watch
 
 MODULES = ("redisgears", "redisAI")
 STORE_FILE = "redgrease.db"
@@ -48,7 +49,7 @@ class ProxyLink(Protocol):
     def release(self, token: str) -> None:
         """Let them go."""
 
-    def watch(self, what: dict[str, Any]) -> None:
+    def watch(self, watch: Watch) -> None:
         """Say which commands concern registrations."""
 
     def ask_turn(self) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from .notifications import Notifications
 from .registrations import Command, Event, Registration, Watches
 from .replies import record
 from .serial import Serial
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .core import Engine
@@ -73,8 +74,8 @@ class Events:
         self.sync = False
         """Whether there are registrations for which clients have to wait."""
         self._table: dict[str, CommandInfo] = {}
-        self._raise: frozenset[str] = frozenset()
-        """Names of the commands whose events have to be handled before they return."""
+        self._watch = Watch()
+        """Which commands' events have to be handled before they return."""
         self._local = threading.local()
 
     def close(self) -> None:
@@ -98,7 +99,7 @@ class Events:
         linked: set[str] = set()
         triggers: set[str] = set()
         patterns: set[str] = set()
-        hooks: dict[str, tuple[list[int], list[str] | None]] = {}
+        hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = {}
         for registration in registrations:
             watches = registration.watches()
             linked |= watches.commands
@@ -111,25 +112,21 @@ class Events:
                 triggers.add(watches.trigger)
             if watches.hook is not None:
                 _add_hook(hooks, watches)
-        self._raise = frozenset(wanted)
-        wanted |= linked
+        watch = Watch(
+            exclusive=_raw(wanted | linked),
+            linked=_raw(linked),
+            patterns=_raw(patterns),
+            triggers=_raw(triggers),
+            hooks=hooks,
+            channel=self.notifications.channel if self.notifications.marked else b"",
+        )
+        self._watch = watch
         self._registrations = taking
         self.notifications.wanted = self._wanted
-        self.sync = bool(wanted)
+        self.sync = bool(watch.exclusive)
         self.notifications.hurried = not self.sync
         if self._engine.link is not None:
-            self._engine.link.watch(
-                {
-                    "exclusive": sorted(wanted),
-                    "linked": sorted(linked),
-                    "patterns": sorted(patterns),
-                    "triggers": sorted(triggers),
-                    "hooks": hooks,
-                    "channel": self.notifications.channel.decode()
-                    if self.notifications.marked
-                    else "",
-                }
-            )
+            self._engine.link.watch(watch)
 
     def _wanted(self, name: str, key: bytes) -> bool:
         return any(registration.wants(name, key) for registration in self._registrations)
@@ -335,8 +332,8 @@ class Events:
     # -- what functions do ----------------------------------------------------------------------
 
     def raises(self, name: str) -> bool:
-        """Whether the events of a command, its name in capitals, are handled before it returns."""
-        return name in self._raise
+        """Whether events of a command of a name in capitals may be handled before it returns."""
+        return name.encode("latin-1") in self._watch.exclusive
 
     def around(self, words: Sequence[bytes]) -> Any:
         """Run a command of a function, and handle its events before it returns.
@@ -348,7 +345,7 @@ class Events:
             The reply, see :meth:`keyspace.Keyspace.execute`.
         """
         keyspace = self._engine.keyspace
-        if not self.raises(words[0].decode("latin-1").upper()):
+        if not self._watch.concerns(words[0].upper(), words):
             return keyspace.execute(words)
         context = current()
         keyspace.lock()
@@ -367,11 +364,18 @@ class Events:
             keyspace.unlock()
 
 
-def _add_hook(hooks: dict[str, tuple[list[int], list[str] | None]], watches: Watches) -> None:
+def _raw(names: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(name.encode("utf-8", "surrogateescape") for name in names)
+
+
+def _add_hook(
+    hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]], watches: Watches
+) -> None:
     """Add a hook to those of its command; None in place of prefixes means all keys."""
     assert watches.hook is not None
-    prefixes = None if watches.prefix is None else [watches.prefix]
-    if watches.hook in hooks:
-        _, others = hooks[watches.hook]
-        prefixes = None if others is None or prefixes is None else others + prefixes
-    hooks[watches.hook] = (list(watches.keys), prefixes)
+    (name,) = _raw([watches.hook])
+    prefixes = None if watches.prefix is None else [*_raw([watches.prefix])]
+    if name in hooks:
+        _, others = hooks[name]
+        prefixes = None if others is None or prefixes is None else [*others, *prefixes]
+    hooks[name] = (watches.keys, prefixes)

@@ -67,6 +67,7 @@ class Flow(asyncio.Protocol):
             self.proxy.flying.add(self)
         else:
             self.proxy.flying.discard(self)
+            self.proxy.writing.discard(self)
 
     # -- the connection -------------------------------------------------------------------------
 
@@ -106,7 +107,7 @@ class Flow(asyncio.Protocol):
         self.closed = True
         self.proxy.clients.discard(self)
         self.proxy.kept_back.pop(self, None)
-        self.proxy.flying.discard(self)
+        self.in_flight = False
         self.transport.close()
         if self.redis.transport is not None and not self._bound:
             self.redis.transport.close()

@@ -19,7 +19,8 @@ from typing import Any
 import hiredis
 
 from .command_names import WATCHED
-from .sections import Sections, Watch
+from .sections import Sections
+from .watch import Watch
 
 
 class Section:
@@ -229,6 +230,16 @@ class WorkerLink:
         if len(self.plain) < MANY_NAMES:
             self.plain.add(name)
         return True
+
+    def passes(self, words: Sequence[bytes]) -> bool:
+        """Whether a command of a name that may concern registrations is known not to."""
+        name, watch = words[0].upper(), self.watch
+        return (
+            name in watch.exclusive
+            and name not in WATCHED
+            and name not in watch.hooks
+            and not watch.concerns(name, words)
+        )
 
     def _end_section(self, words: list[bytes]) -> None:
         section = self._sections.get(words[1])

@@ -11,6 +11,7 @@ import itertools
 import os
 import ssl
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from .client import Client
@@ -49,6 +50,8 @@ class Proxy:
         self.clients: set[Flow] = set()
         self.flying: set[Flow] = set()
         """Those that have sent Redis something, and nobody has looked whether it is answered."""
+        self.writing: set[Flow] = set()
+        """Those of them that may have sent something which changes keys, beside a section."""
         self.kept_back: dict[Flow, None] = {}
         """Those with requests that have to wait until others let everybody go on."""
         self.numbers = itertools.count(1)
@@ -86,9 +89,20 @@ class Proxy:
 
     async def drained(self, but: Flow | None = None) -> None:
         """Wait until Redis has answered all that clients have sent, but for one of them."""
-        waiting = [client.settled() for client in list(self.flying) if client is not but]
-        if waiting:
-            await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])
+        await _settled(self.flying, but)
+
+    async def begin(self, but: Flow | None = None) -> None:
+        """Begin a section, once Redis has done what others' commands that needed none write.
+
+        Args:
+            but: The client whose section it is.
+        """
+        await self.sections.begin()
+        try:
+            await _settled(self.writing, but)
+        except BaseException:
+            self.sections.end()
+            raise
 
     def _granted(self, hold: bytes) -> None:
         self.link.granted(hold)
@@ -105,8 +119,14 @@ class Proxy:
         self.spawn(self._run_events())
 
     async def _run_events(self) -> None:
-        await self.sections.begin()
+        await self.begin()
         try:
             await self.link.sync(0, "", ()).ended
         finally:
             self.sections.end()
+
+
+async def _settled(clients: Iterable[Flow], but: Flow | None) -> None:
+    waiting = [client.settled() for client in list(clients) if client is not but]
+    if waiting:
+        await asyncio.wait([asyncio.ensure_future(mark) for mark in waiting])

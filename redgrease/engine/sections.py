@@ -8,85 +8,9 @@ exclude each other and come one after the other.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any
-
-from .command_names import SCRIPTS, TRIGGERS
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Which commands concern the worker's registrations.
-
-    Attributes:
-        exclusive: Names of the commands after which functions may have to run at once.
-        linked: Names of those whose replies functions may override.
-        patterns: The keys whose events concern functions: prefixes that end in a star, and names.
-        triggers: Names of the triggers whose functions run while nothing else happens.
-        hooks: Names of the commands that functions stand before, each with the positions of its
-            keys (first, last, step) and the prefixes that concern them, or None for all keys.
-        channel: Where the worker waits for markers.
-    """
-
-    exclusive: frozenset[bytes] = frozenset()
-    linked: frozenset[bytes] = frozenset()
-    patterns: frozenset[bytes] = frozenset()
-    triggers: frozenset[bytes] = frozenset()
-    hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
-    channel: bytes = b""
-
-    @classmethod
-    def from_json(cls, text: bytes) -> Watch:
-        """Read what the worker sends."""
-        found = json.loads(text)
-        hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = {}
-        for name, (positions, prefixes) in found["hooks"].items():
-            raw = None if prefixes is None else [prefix.encode() for prefix in prefixes]
-            hooks[name.encode()] = (positions, raw)
-        exclusive, linked, patterns, triggers = (
-            frozenset(name.encode("utf-8", "surrogateescape") for name in found[kind])
-            for kind in ("exclusive", "linked", "patterns", "triggers")
-        )
-        return cls(exclusive, linked, patterns, triggers, hooks, found["channel"].encode())
-
-    @property
-    def names(self) -> frozenset[bytes]:
-        """All commands that need a closer look."""
-        return self.exclusive | self.hooks.keys()
-
-    def alone(self, name: bytes, words: Sequence[bytes]) -> bool:
-        """Whether a command is a call of such a trigger."""
-        return name in TRIGGERS and len(words) > 1 and words[1] in self.triggers
-
-    @cached_property
-    def _prefixes(self) -> tuple[bytes, ...]:
-        return tuple(pattern[:-1] for pattern in self.patterns if pattern.endswith(b"*"))
-
-    def concerns(self, name: bytes, words: Sequence[bytes]) -> bool:
-        """Whether functions may have to run behind this very command.
-
-        Its keys are among its words, whatever command it is, apart from those of scripts.
-        """
-        if name not in self.exclusive:
-            return False
-        return name in SCRIPTS or any(
-            word.startswith(self._prefixes) or word in self.patterns for word in words[1:]
-        )
-
-    def hooked(self, name: bytes, words: Sequence[bytes]) -> bool:
-        """Whether a function stands before this very command."""
-        if name not in self.hooks:
-            return False
-        (first, last, step), prefixes = self.hooks[name]
-        if prefixes is None:
-            return True
-        end = (last if last >= 0 else len(words) + last) + 1
-        keys = words[first : min(end, len(words)) : step or 1] if first > 0 else ()
-        return any(key.startswith(prefix) for key in keys for prefix in prefixes)
 
 
 class Sections:

@@ -29,6 +29,7 @@ from .eager import EagerSocket
 from .errors import GearsError
 from .garbage import settle_memory
 from .memory import MemoryLimit, parse_size
+from .watch import Watch
 
 _log = logging.getLogger("redgrease.engine")
 _CHUNK = 1 << 16
@@ -110,9 +111,9 @@ class Link:
         """Have it go on with them."""
         self.send("RELEASE", token)
 
-    def watch(self, what: dict[str, Any]) -> None:
-        """Say which commands concern registrations, see ``exclusive``."""
-        self.send("WATCH", json.dumps(what))
+    def watch(self, watch: Watch) -> None:
+        """Say which commands concern registrations."""
+        self.send("WATCH", watch.to_json())
 
     def ask_turn(self) -> None:
         """Ask for a section of the worker's own."""

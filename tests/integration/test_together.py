@@ -7,6 +7,7 @@ from collections import Counter
 import redis
 
 THREADS, ROUNDS, TIMEOUT = 6, 40, 60
+BATCH, LARGE = 50, 10_000
 
 FUNCTIONS = """
 GB().foreach(lambda r: execute('INCR', 'sync')).register(
@@ -108,3 +109,46 @@ def test_nothing_is_lost_and_nobody_waits_for_ever(r, gears_server):
         for entry in client.execute_command("RG.DUMPREGISTRATIONS"):
             data = dict(zip(entry[7][::2], entry[7][1::2]))
             assert data["numFailures"] == 0, data["lastError"]
+
+
+LOOKING = """
+def look(record):
+    before = execute('GET', 'count')
+    for _ in range(10):
+        execute('PING')
+    if execute('GET', 'count') != before:
+        execute('INCR', 'torn')
+    execute('INCR', 'seen')
+
+GB().foreach(look).register('looked:*', mode='sync', eventTypes=['set'])
+"""
+
+
+def test_nothing_changes_under_a_sync_function(r, gears_server):
+    """Commands that concern no function are not kept back for long, but they are for its time."""
+    with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+        client.execute_command("RG.PYEXECUTE", LOOKING)
+        over = threading.Event()
+        counted = Counter()
+
+        def count(number):
+            with redis.Redis(port=gears_server.port) as other:
+                while not over.is_set():
+                    pipeline = other.pipeline(transaction=False)
+                    for _ in range(BATCH):  # more than Redis takes at a time
+                        pipeline.append("large", b"x" * LARGE).incr("count").delete("large")
+                    assert len(pipeline.execute()) == 3 * BATCH
+                    counted[number] += BATCH
+
+        threads = [threading.Thread(target=count, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            for number in range(200):
+                client.set(f"looked:{number}", number)
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+        assert (client.get("torn"), client.get("seen")) == (None, "200")
+        assert int(client.get("count")) == sum(counted.values()) > 0
