@@ -24,6 +24,7 @@ from .context import current
 from .crew import Pace
 from .executions import Execution
 from .notifications import Notifications
+from .patterns import Patterns
 from .registrations import Command, Event, Registration, Watches
 from .replies import record
 from .serial import Serial
@@ -69,6 +70,7 @@ class Events:
         """Runs what happens in sections, which must not wait behind those who wait for a hold."""
         self._pace = Pace()
         self._registrations: tuple[Registration, ...] = ()
+        self._for_keys: Patterns[Registration] = Patterns()
         self._plain = threading.Lock()
         self._asked = False
         self.sync = False
@@ -113,15 +115,16 @@ class Events:
             if watches.hook is not None:
                 _add_hook(hooks, watches)
         watch = Watch(
-            exclusive=_raw(wanted | linked),
-            linked=_raw(linked),
-            patterns=_raw(patterns),
-            triggers=_raw(triggers),
+            exclusive=_all_raw(wanted | linked),
+            linked=_all_raw(linked),
+            patterns=_all_raw(patterns),
+            triggers=_all_raw(triggers),
             hooks=hooks,
             channel=self.notifications.channel if self.notifications.marked else b"",
         )
         self._watch = watch
         self._registrations = taking
+        self._for_keys = Patterns((_raw(one.pattern), one) for one in taking)
         self.notifications.wanted = self._wanted
         self.sync = bool(watch.exclusive)
         self.notifications.hurried = not self.sync
@@ -129,7 +132,7 @@ class Events:
             self._engine.link.watch(watch)
 
     def _wanted(self, name: str, key: bytes) -> bool:
-        return any(registration.wants(name, key) for registration in self._registrations)
+        return any(registration.wants(name) for registration in self._for_keys.find(key))
 
     def _raising(self, reads: bool) -> set[str]:
         """Names of the commands that may raise events."""
@@ -164,7 +167,7 @@ class Events:
         """Hand on what there is to registrations none of which is sync."""
         with self._plain:
             for event in self._take(None):
-                for registration in self._registrations:
+                for registration in self._for_keys.find(event.key):
                     if registration.active:
                         registration.on_event(event)
 
@@ -249,10 +252,10 @@ class Events:
 
     def _handle(self, round_: _Round, muted: frozenset[str] = frozenset()) -> None:
         """Hand the events of a round on, but not to functions of muted readers."""
-        concerned = [one for one in self._registrations if one.request.reader not in muted]
         for event in round_.events:
-            for registration in concerned:
-                round_.todo.append((registration, event))
+            for registration in self._for_keys.find(event.key):
+                if registration.request.reader not in muted:
+                    round_.todo.append((registration, event))
         self._go_on(round_)
 
     def _go_on(self, round_: _Round) -> None:
@@ -364,8 +367,12 @@ class Events:
             keyspace.unlock()
 
 
-def _raw(names: Iterable[str]) -> frozenset[bytes]:
-    return frozenset(name.encode("utf-8", "surrogateescape") for name in names)
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _all_raw(texts: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(map(_raw, texts))
 
 
 def _add_hook(
@@ -373,8 +380,8 @@ def _add_hook(
 ) -> None:
     """Add a hook to those of its command; None in place of prefixes means all keys."""
     assert watches.hook is not None
-    (name,) = _raw([watches.hook])
-    prefixes = None if watches.prefix is None else [*_raw([watches.prefix])]
+    name = _raw(watches.hook)
+    prefixes = None if watches.prefix is None else [_raw(watches.prefix)]
     if name in hooks:
         _, others = hooks[name]
         prefixes = None if others is None or prefixes is None else [*others, *prefixes]

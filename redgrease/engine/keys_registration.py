@@ -39,13 +39,6 @@ def prefix_of(options: Mapping[str, Any], argument: Any, name: str = "regex") ->
     return prefix
 
 
-def matches(prefix: str, key: bytes) -> bool:
-    """Whether a key is meant: one that begins so if a star ends the prefix, else this very one."""
-    if prefix.endswith("*"):
-        return key.startswith(prefix[:-1].encode("utf-8", "surrogateescape"))
-    return key == prefix.encode("utf-8", "surrogateescape")
-
-
 def _texts(options: Mapping[str, Any], name: str, item: str) -> list[str] | None:
     """A list of texts among the options; None if it is not given."""
     values = options.get(name)
@@ -111,7 +104,7 @@ class KeysRegistration(Registration):
         super().__init__(*args)
         options = self.request.options
         events, commands = options["eventTypes"], options["commands"]
-        self._prefix: str = options["prefix"]
+        self.pattern = options["prefix"]
         self._events = None if events is None else frozenset(name.lower() for name in events)
         self._commands = frozenset(name.upper() for name in commands or ())
         self._types: list[str] | None = options["keyTypes"]
@@ -126,18 +119,16 @@ class KeysRegistration(Registration):
         if self.mode != SYNC and not self._commands:
             return Watches()
         reads = self._events is None or bool(self._events & {"keymiss", "expired"})
-        return Watches(commands=self._commands, writes=True, reads=reads, pattern=self._prefix)
+        return Watches(commands=self._commands, writes=True, reads=reads, pattern=self.pattern)
 
     # -- events ---------------------------------------------------------------------------------
 
-    def wants(self, event: str, key: bytes) -> bool:
-        """Whether an event may concern it, as far as name and key tell."""
-        return matches(self._prefix, key) and (
-            self._events is None or event.lower() in self._events
-        )
+    def wants(self, event: str) -> bool:
+        """Whether an event of this name may concern it."""
+        return self._events is None or event.lower() in self._events
 
     def _concerned(self, event: Event) -> bool:
-        if not self.wants(event.name, event.key):
+        if not self.wants(event.name):
             return False
         if self._commands and (event.command is None or not self._commands & event.command.names):
             return False

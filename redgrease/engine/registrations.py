@@ -224,6 +224,8 @@ class Registration:
         self.stats = Statistics()
         self.lane = Lane(engine.pool)
         self.active = False
+        self.pattern = "*"
+        """A key, or with a star the prefix of keys, of which it takes the events."""
         self.plan = Plan(session, Reader(request.reader), request.steps)
         self.kept = Kept(engine)
         self.pace = Pace()
@@ -270,12 +272,12 @@ class Registration:
 
     # -- events and executions ------------------------------------------------------------------
 
-    def wants(self, event: str, key: bytes) -> bool:
-        """Whether an event may concern it, as far as name and key tell."""
+    def wants(self, event: str) -> bool:
+        """Whether an event of this name may concern it, if its key does."""
         return False
 
     def on_event(self, event: Event) -> None:
-        """Something has happened to a key; called for all events that somebody wants.
+        """Something has happened to a key that its pattern covers.
 
         Args:
             event: What, and who did it.

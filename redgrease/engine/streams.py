@@ -16,7 +16,6 @@ from typing import Any
 
 from .connection import Disconnected
 from .executions import Execution
-from .keys_registration import matches
 from .readers import stream_id
 from .registrations import SYNC, Event, Registration, Watches
 from .stream_group import Entry, Gone, StreamGroup, Unavailable, Words, entries, record
@@ -55,7 +54,7 @@ class StreamRegistration(Registration):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         options = self.request.options
-        self._prefix: str = options["prefix"]
+        self.pattern = options["prefix"]
         self._size: int = options["batch"]
         self._patience: float = options["duration"] / 1000
         self._policy: str = options["onFailedPolicy"]
@@ -74,7 +73,7 @@ class StreamRegistration(Registration):
         """Clients wait for sync functions."""
         if self.mode != SYNC:
             return Watches()
-        return Watches(raising=ADDING, pattern=self._prefix)
+        return Watches(raising=ADDING, pattern=self.pattern)
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ class StreamRegistration(Registration):
                     return
                 self._scan_again = False
             try:
-                for key in self._group.streams(self._prefix):
+                for key in self._group.streams(self.pattern):
                     if not self.active:
                         break
                     self._found(key)
@@ -205,13 +204,13 @@ class StreamRegistration(Registration):
 
     # -- events ---------------------------------------------------------------------------------
 
-    def wants(self, event: str, key: bytes) -> bool:
-        """Whether an event may concern it, as far as name and key tell."""
-        return event == "xadd" and matches(self._prefix, key)
+    def wants(self, event: str) -> bool:
+        """Whether an event of this name may concern it."""
+        return event == "xadd"
 
     def on_event(self, event: Event) -> None:
         """Count a new entry; in mode sync, process it if it completes a batch."""
-        if not self.wants(event.name, event.key):
+        if not self.wants(event.name):
             return
         with self._lock:
             if not self.active or self.status in (ABORTED, PAUSED):
@@ -496,7 +495,7 @@ class StreamRegistration(Registration):
         """RegistrationData, see the base class."""
         options = self.request.options
         arguments = ["batchSize", self._size, "durationMS", options["duration"]]
-        arguments += ["stream", self._prefix, "trimStream", int(self._trim)]
+        arguments += ["stream", self.pattern, "trimStream", int(self._trim)]
         arguments += ["onFailedPolicy", self._policy, "retryInterval", self._interval]
         data = ["mode", self.mode, *self.stats.counters(), *self._lags.lags()]
         return [*data, "lastError", self.stats.last_error, "args", arguments, "status", self.status]

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from .command_names import TRIGGERS, UNNAMED_KEYS
+from .patterns import Patterns
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Watch:
         return name in TRIGGERS and len(words) > 1 and words[1] in self.triggers
 
     @cached_property
-    def _prefixes(self) -> tuple[bytes, ...]:
-        return tuple(pattern[:-1] for pattern in self.patterns if pattern.endswith(b"*"))
+    def _keys(self) -> Patterns[None]:
+        return Patterns((pattern, None) for pattern in self.patterns)
 
     def concerns(self, name: bytes, words: Sequence[bytes]) -> bool:
         """Whether functions may have to run behind this very command.
@@ -75,9 +76,7 @@ class Watch:
         """
         if name not in self.exclusive:
             return False
-        return name in UNNAMED_KEYS or any(
-            word.startswith(self._prefixes) or word in self.patterns for word in words[1:]
-        )
+        return name in UNNAMED_KEYS or any(map(self._keys.covers, words[1:]))
 
     def hooked(self, name: bytes, words: Sequence[bytes]) -> bool:
         """Whether a function stands before this very command."""
