@@ -334,9 +334,14 @@ class Events:
 
     # -- what functions do ----------------------------------------------------------------------
 
-    def raises(self, name: str) -> bool:
-        """Whether events of a command of a name in capitals may be handled before it returns."""
-        return name.encode("latin-1") in self._watch.exclusive
+    def concern(self, name: bytes, words: Sequence[bytes]) -> bool:
+        """Whether events of a command may have to be handled before it returns.
+
+        Args:
+            name: Its name, in capitals.
+            words: The command and its arguments.
+        """
+        return self._watch.concerns(name, words)
 
     def around(self, words: Sequence[bytes]) -> Any:
         """Run a command of a function, and handle its events before it returns.
@@ -348,7 +353,7 @@ class Events:
             The reply, see :meth:`keyspace.Keyspace.execute`.
         """
         keyspace = self._engine.keyspace
-        if not self._watch.concerns(words[0].upper(), words):
+        if not self.concern(words[0].upper(), words):
             return keyspace.execute(words)
         context = current()
         keyspace.lock()

@@ -85,8 +85,9 @@ class Keyspace:
         """Its ID, if it is a node of a cluster."""
         self.marks = True
         """Whether Redis took the last command that was sent behind another."""
-        self.plain: set[str] = set()
-        """Names, as functions have spelled them, of commands with which nothing is special."""
+        self.plain: dict[str, bytes] = {}
+        """Names, as functions have spelled them, of commands with which nothing is special, each
+        with itself in capitals."""
         self.script_way = 0
         """Which of the ways to run the reading script the server knows, see ``pages``."""
 

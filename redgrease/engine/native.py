@@ -104,21 +104,21 @@ class Native:
         keyspace = self._engine.keyspace
         with Shield():
             plain = keyspace.plain
-            if name in plain:
+            if name not in plain and len(plain) < MANY_NAMES and self._plain(words[0]):
+                plain[name] = words[0].upper()
+            if name in plain and not self._engine.events.concern(plain[name], words):
                 return keyspace.plainly(words)
-            if len(plain) < MANY_NAMES and self._plain(words[0]):
-                plain.add(name)
             return self._executed(words)
 
     def _plain(self, word: bytes) -> bool:
-        """Whether a command of this name is sent to Redis as it is, and that is all."""
+        """Whether a command of this name is sent to Redis as it is, and that is all.
+
+        Its events may have to be handled, though.
+        """
         name = word.decode("latin-1").upper()
         engine = self._engine
         return not (
-            name.startswith("RG.")
-            or name in SPECIAL
-            or engine.registrations.commands.hooks(name)
-            or engine.events.raises(name)
+            name.startswith("RG.") or name in SPECIAL or engine.registrations.commands.hooks(name)
         )
 
     def _executed(self, words: list[bytes]) -> Any:

@@ -171,7 +171,7 @@ class Registrations:
         listed = list(self._all.values())
         self.commands.update(listed)
         self._engine.events.update(listed)
-        self._engine.keyspace.plain = set()
+        self._engine.keyspace.plain = {}
 
     def load(self) -> None:
         """Let the registrations act which the store has kept."""
