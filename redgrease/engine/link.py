@@ -225,7 +225,7 @@ class WorkerLink:
     def is_plain(self, name: bytes) -> bool:
         """Whether a command of this name concerns nobody but Redis; remembers if it does."""
         upper = name.upper()
-        if upper in WATCHED or upper in self.special or upper.startswith(b"RG."):
+        if upper in self.special or _always_special(upper):
             return False
         if len(self.plain) < MANY_NAMES:
             self.plain.add(name)
@@ -235,9 +235,9 @@ class WorkerLink:
         """Whether a command of a name that may concern registrations is known not to."""
         name, watch = words[0].upper(), self.watch
         return (
-            name in watch.exclusive
-            and name not in WATCHED
-            and name not in watch.hooks
+            name in self.special
+            and not _always_special(name)
+            and not watch.hooked(name, words)
             and not watch.concerns(name, words)
         )
 
@@ -275,6 +275,11 @@ class WorkerLink:
             self._reason = words[1]
         elif kind == b"READY":
             self.connected(worker)
+
+
+def _always_special(name: bytes) -> bool:
+    """Whether the proxy has to know of every command of this name."""
+    return name in WATCHED or name.startswith(b"RG.")
 
 
 class _Worker(asyncio.Protocol):
