@@ -9,6 +9,7 @@ import threading
 
 import pytest
 import redis
+from support.redis_versions import speaking
 from support.waiting import eventually
 
 from redgrease.engine import GearsServer
@@ -26,8 +27,8 @@ def protocol(request):
 @pytest.fixture
 def client(r, gears_server, protocol):
     """A plain redis-py client, as anybody may use."""
-    options = {"protocol": protocol, "decode_responses": True}
-    with redis.Redis(port=gears_server.port, **options) as plain:
+    options = speaking(protocol)
+    with redis.Redis(port=gears_server.port, decode_responses=True, **options) as plain:
         yield plain
 
 

@@ -13,6 +13,13 @@ def impatient():
     return {"retry": Retry(NoBackoff(), 0)}
 
 
+def speaking(protocol):
+    """Options of clients that speak a version of the protocol: before redis-py 5 there is one."""
+    if int(redis.__version__.partition(".")[0]) < 5:
+        return {}
+    return {"protocol": protocol}
+
+
 async def hang_up(client):
     """Close a client of ``redis.asyncio``; the method got its name with redis-py 5.0.1."""
     await getattr(client, "aclose", client.close)()
