@@ -26,6 +26,7 @@ from .transaction import (
     Queued,
     Transaction,
     changes,
+    if_refused,
 )
 from .upstream import without_last_line
 
@@ -154,7 +155,7 @@ class Segments:
         before = await self._redis.exchange(DISCARD, collect=True)
         before, line = without_last_line(before, b"+-")
         transaction.judge(self._redis.token)
-        client.reply(before)
+        client.reply(if_refused(before))
         client.leave(done=not line.startswith(b"+"))
         client.in_flight = False
         if not line.startswith(b"+"):  # there was no transaction: MULTI had been refused
@@ -200,7 +201,7 @@ class Segments:
         withheld = sum(one.name not in NOT_QUEUED for one in queue[first:])
         body = self._own_part(reply, len(begun), withheld)
         if body is None:
-            raise Aborted(reply)
+            raise Aborted(if_refused(reply))
         self._replies.append(body)
         self._count = len(begun)
         self._note(begun)

@@ -29,6 +29,11 @@ CHANGING = frozenset({b"AUTH", b"CLIENT", b"HELLO", b"MONITOR"})
 """Commands that change the connection; those to subscribe do, too."""
 
 
+def if_refused(replies: bytes) -> bytes:
+    """Replies to what was to be a transaction, as the client is to see them."""
+    return replies.replace(ECHOED, NO_TRANSACTION)
+
+
 def changes(name: bytes) -> bool:
     """Whether a command changes what the proxy has to know about a connection."""
     return name in CHANGING or name.endswith(b"SUBSCRIBE")

@@ -15,7 +15,7 @@ from typing import Any
 
 from .connection import Address
 from .resp import command, reply_end
-from .transaction import ECHOED, NO_TRANSACTION
+from .transaction import if_refused
 
 HELLO = command([b"HELLO", b"rg"])
 REFUSED_HELLO = (b"\r\n-ERR Protocol version is not an integer", b"\r\n-NOPROTO")
@@ -76,9 +76,7 @@ class Redis(asyncio.Protocol):
         if self.watcher is not None:
             self.watcher.see(data)
         if self._marked is None:
-            if self.watcher is not None and ECHOED in data:
-                data = data.replace(ECHOED, NO_TRANSACTION)
-            self.client.reply(data)
+            self.client.reply(data if self.watcher is None else if_refused(data))
             return
         if self._line:
             self._kept += data

@@ -807,14 +807,20 @@ class TestRights:
         found = wire.read()  # without a description
         assert null[other] in found and null[protocol] not in found
 
-    def test_who_may_watch_but_not_use_transactions(self, client, user):
+    @pytest.mark.parametrize("at_once", [False, True])
+    def test_who_may_watch_but_not_use_transactions(self, client, user, at_once):
         """What Redis is not to see before EXEC is refused then."""
         run(client, ADD)
         client.set("k", 1)
         wire = user("+@all -multi")
-        wire.send(["WATCH", "w"], ["MULTI"], ["INCR", "k"], ["RG.TRIGGER", "add", 1])
-        wire.send(["INCR", "k"], ["EXEC"], ["UNWATCH"], ["INCR", "k"])
-        replies = [wire.read() for _ in range(8)]
+        requests = [["WATCH", "w"], ["MULTI"], ["INCR", "k"], ["RG.TRIGGER", "add", 1]]
+        requests += [["INCR", "k"], ["EXEC"], ["UNWATCH"], ["INCR", "k"]]
+        if at_once:
+            wire.ask("RG.TRIGGER", "add", 0)  # nothing is under way then, to be waited for
+            wire.send(*requests)
+            replies = [wire.read() for _ in requests]
+        else:
+            replies = [wire.ask(*words) for words in requests]
         assert replies[1].startswith(b"-NOPERM") and replies[2] == b":2\r\n"
         assert replies[3] == replies[4] == b"-ERR MULTI was refused, so this is not carried out\r\n"
         assert replies[5:] == [b"-ERR EXEC without MULTI\r\n", b"+OK\r\n", b":3\r\n"]
