@@ -239,11 +239,19 @@ class PythonReader(GearReader):
         desc: A description.
         requirements: Packages that the function needs on the server.
         defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+
+    Raises:
+        TypeError: An argument is of a wrong type, such as a function in the place of ``desc``.
     """
 
     def __init__(
         self, desc: Optional[str] = None, requirements: Requirements = None, **defaults: Any
     ) -> None:
+        if callable(desc):
+            raise TypeError(
+                f"desc is a text, not {desc!r}; the function is given to run(), or by hand: "
+                "GearReader('PythonReader', function)"
+            )
         super().__init__("PythonReader", "*", desc, requirements, **defaults)
 
 

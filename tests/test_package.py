@@ -30,6 +30,13 @@ def test_all_is_sorted_and_in_dir():
     assert set(redgrease.__all__) <= set(dir(redgrease))
 
 
+def test_the_words_of_the_server_are_all_there():
+    from redgrease import runtime
+
+    words = set(runtime.__all__) - {"in_server", "run"}
+    assert {name for name in words if getattr(redgrease, name) is getattr(runtime, name)} == words
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
         redgrease.no_such_name  # noqa: B018

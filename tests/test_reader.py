@@ -67,6 +67,11 @@ def test_a_description_is_a_text(reader):
         reader(desc=5)
 
 
+def test_what_python_reads_is_given_to_run():
+    with pytest.raises(TypeError, match=r"given to run\(\)"):
+        PythonReader(iter)
+
+
 @pytest.mark.parametrize("reader", [KeysReader, KeysOnlyReader, StreamReader])
 def test_a_pattern_is_a_text(reader):
     assert reader("a*").default_key_pattern == "a*"

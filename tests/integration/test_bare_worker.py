@@ -196,13 +196,15 @@ def test_words_of_the_runtime(r):
         redgrease.log({"any": "thing"})
         with redgrease.atomic():
             redgrease.execute("SET", "count" + redgrease.hashtag3(), 5)
+            alone = redgrease.isInAtomicBlock()
         return (
+            alone,
             redgrease.execute("GET", "count{06S}"),
             redgrease.gearsConfigGet("nothing", "default"),
             redgrease.hashtag(),
         )
 
-    assert redgrease.ShardsIDReader().map(words).run(on=r) == ("5", "default", "06S")
+    assert redgrease.ShardsIDReader().map(words).run(on=r) == (True, "5", "default", "06S")
 
 
 def test_commands(r):
