@@ -11,7 +11,7 @@ from click.shell_completion import get_completion_class
 
 from redgrease._version import __version__
 from redgrease.cli.connecting import connection_options
-from redgrease.cli.settings import DEFAULT_FILES, read_settings
+from redgrease.cli.settings import DEFAULT_FILES, bind, option_names, read_settings
 
 COMMANDS = {
     "serve": "serve:serve",
@@ -68,6 +68,32 @@ class Commands(click.Group):
             if is_old_form(args, self):
                 args = [OLD_FORM, *unambiguous(args)]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None and ctx.default_map is not None:
+            self._check(ctx, command, ctx.default_map[name])
+            variable = f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}"
+            ctx.default_map[name] = bind(command, ctx.default_map[name], variable)
+        return name, command, rest
+
+    def _check(self, ctx: click.Context, command: click.Command, settings: dict[str, Any]) -> None:
+        """Raise an error if the files set options that there are not."""
+        inner = command.commands if isinstance(command, click.Group) else {}
+        said = {*settings, *(key for name in inner for key in settings.get(name, ()))} - {*inner}
+        unknown = said - option_names(command) - option_names(self)
+        for name in sorted(unknown):
+            of_all = name in (ctx.default_map or {})  # perhaps for some other command
+            if not of_all or not any(
+                name in option_names(other)
+                for other in (self.get_command(ctx, each) for each in (*COMMANDS, OLD_FORM))
+                if other is not None
+            ):
+                option = name.replace("_", "-")
+                where = "no command has it" if of_all else f"`{command.name}` has none of that name"
+                raise click.UsageError(f"a file sets the option {option}, but {where}", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         from redis.exceptions import AuthenticationError, RedisError

@@ -169,7 +169,7 @@ def serve(
     sys.exit(status)
 
 
-SECRETS = {"--password": "REDGREASE_SERVE_PASSWORD", "--redis": "REDGREASE_SERVE_REDIS_URL"}
+SECRETS = {"--password": "REDGREASE_SERVE_PASSWORD", "--redis": "REDGREASE_SERVE_REDIS"}
 """Options that may hold a password, and the variables that do instead of them."""
 
 

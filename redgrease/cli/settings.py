@@ -1,12 +1,14 @@
-"""Options in files."""
+"""Options in files, and in the environment, by the names that they have on the command line."""
 
 from __future__ import annotations
 
 import configparser
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import click
 
 CLIENTLESS = ("serve", "completion")
 """Commands for which options of all commands do not count: theirs mean something else."""
@@ -40,7 +42,7 @@ def read_settings(paths: Iterable[str], commands: Iterable[str]) -> dict[str, An
         commands: The names of the commands.
 
     Returns:
-        The values by name, as click's ``default_map`` has them.
+        The values by the names of the options, in the shape of click's ``default_map``.
 
     Raises:
         ValueError: A file cannot be understood.
@@ -70,3 +72,47 @@ def read_settings(paths: Iterable[str], commands: Iterable[str]) -> dict[str, An
     for name in ("get", "set"):
         settings["config"][name] = {**top, **sections.get(f"config.{name}", {})}
     return settings
+
+
+def _names(command: click.Command) -> Iterator[tuple[str, click.Option, bool]]:
+    """The long names of a command's options, each with whether it says the opposite."""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            for names, opposite in ((option.opts, False), (option.secondary_opts, True)):
+                for name in names:
+                    if name.startswith("--"):
+                        yield name[2:].replace("-", "_"), option, opposite
+
+
+def option_names(command: click.Command) -> set[str]:
+    """The names that a file may have for a command's options, or for those of its commands."""
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    return {name for name, _, _ in _names(command)}.union(*map(option_names, inner))
+
+
+def bind(command: click.Command, settings: dict[str, Any], variable: str) -> dict[str, Any]:
+    """Have a command take its options from the environment and from files.
+
+    Args:
+        command: The command; its options get names of environment variables.
+        settings: What the files say, by the options' names.
+        variable: What the names of variables begin with.
+
+    Returns:
+        The settings by the parameters' names, as click wants them.
+    """
+    bound: dict[str, Any] = {}
+    for name, option, opposite in _names(command):
+        if option.envvar is None and not opposite:
+            option.envvar = f"{variable}_{name.upper()}"
+        if name in settings:
+            value = settings[name]
+            bound[option.name or name] = _opposite(value, option) if opposite else value
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            bound[name] = bind(inner, settings.get(name, {}), f"{variable}_{name.upper()}")
+    return bound
+
+
+def _opposite(value: Any, option: click.Option) -> bool:
+    return not click.BOOL.convert(value, option, None)

@@ -47,3 +47,48 @@ def test_commands_take_their_options_from_there(cli, r, tmp_path):
     cli("load", "--ignore", "a*", ".")  # the line counts more
     assert len(r.gears.dumpregistrations()) == 2
     assert cli("load", ".", REDGREASE_LOAD_IGNORE="*.py").stderr == "nothing to load\n"
+
+
+@pytest.mark.parametrize("way", ["for all", "for one", "variable"])
+def test_options_have_the_names_of_the_command_line(cli, r, tmp_path, way):
+    (tmp_path / "redgrease.conf").write_text(
+        {"for all": "json\n", "for one": "[stats]\njson\n"}.get(way, "")
+    )
+    variables = {"REDGREASE_STATS_JSON": "1"} if way == "variable" else {}
+    assert cli("stats", **variables).stdout.startswith("[")
+
+
+def test_commands_of_commands_have_options_too(cli, r, tmp_path):
+    (tmp_path / "redgrease.conf").write_text("[config.get]\njson\n")
+    assert cli("config", "get", "MaxExecutions").stdout.startswith("{")
+    (tmp_path / "redgrease.conf").write_text("")
+    found = cli("config", "get", "MaxExecutions", REDGREASE_CONFIG_GET_JSON="1")
+    assert found.stdout.startswith("{")
+
+
+def test_what_may_be_negated(cli, r, tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "a.py").write_text("GB('CommandReader').register(trigger='a')")
+    (tmp_path / "redgrease.conf").write_text("no-recursive\n")
+    assert cli("load", ".").stderr == "nothing to load\n"
+    (tmp_path / "redgrease.conf").write_text("no-recursive = false\n")
+    cli("load", ".")
+    assert len(r.gears.dumpregistrations()) == 1
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[stats]\nrecursve\n", "sets the option recursve, but `stats` has none"),
+        ("recursve\n", "sets the option recursve, but no command has it"),
+        ("[stats]\nrecursive\n", "sets the option recursive, but `stats` has none"),
+    ],
+)
+def test_an_option_that_there_is_not(bare_cli, tmp_path, text, message):
+    (tmp_path / "redgrease.conf").write_text(text)
+    assert message in bare_cli("stats", status=2).stderr
+
+
+def test_an_option_of_another_command(cli, r, tmp_path):
+    (tmp_path / "redgrease.conf").write_text("recursive\n[load]\nignore = x\n")
+    cli("stats")
