@@ -33,7 +33,10 @@ BLOCKING = frozenset(
     b"BLPOP BRPOP BLMOVE BRPOPLPUSH BZPOPMIN BZPOPMAX BLMPOP BZMPOP XREAD XREADGROUP WAIT WAITAOF"
     b" SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split()
 )
-"""Commands that may take for ever: nobody waits for their replies."""
+"""Commands that may take for ever: nobody waits for their replies, but their own client."""
+
+STREAMING = frozenset(b"SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split())
+"""Those of them that are answered at once, and then again and again."""
 
 STATEFUL = frozenset(b"MULTI EXEC DISCARD WATCH UNWATCH RESET HELLO AUTH MODULE CLIENT".split())
 
