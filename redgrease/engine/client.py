@@ -39,8 +39,8 @@ SENTINEL = b"*1\r\n$1\r\nX\r\n"
 END = [b"X"]
 ENDING = frozenset({b"EXEC", b"DISCARD", b"RESET"})
 """Commands that end a transaction."""
-UNMARKED = BLOCKING | {b"MULTI"}
-"""Commands behind which no marker tells when earlier ones have been answered."""
+EXECUTES = re.compile(rb"\r\nEXEC\r\n", re.IGNORECASE)
+"""What shows that the whole of a transaction is here."""
 LINGER_SECONDS = 1.0
 """How long a command that may block may take yet when its client has said all."""
 HUGE = re.compile(rb"\*\d{7}")
@@ -102,6 +102,7 @@ class Client(Flow):
                 self._buffer.clear()
             if self.redis.transport.can_write_eof():
                 self.redis.transport.write_eof()
+                self._over = True
             else:  # TLS has no such thing
                 self._start(self._last())
 
@@ -225,7 +226,7 @@ class Client(Flow):
     def _request(self, words: list[bytes], end: int) -> None:
         """One request, which may concern Gears."""
         name = words[0].upper() if words else b""
-        if self._blocked or (name in UNMARKED and self._transaction is None and self._unsettled()):
+        if self._blocked or (self._unmarked(name, end) and self._unsettled()):
             self._start(self._catch_up())
             return
         if self._skip and words:
@@ -271,6 +272,14 @@ class Client(Flow):
         else:
             self._blocked = name not in STREAMING
         self._blocked = self._blocked and not self.silent
+
+    def _unmarked(self, name: bytes, end: int) -> bool:
+        """Whether markers cannot follow a command, for some time."""
+        if self._transaction is not None:
+            return False
+        if name == b"MULTI":
+            return EXECUTES.search(self._buffer, end) is None
+        return name in BLOCKING
 
     def _unsettled(self) -> bool:
         """Whether there may be writes under way of which a section could not see the end."""
