@@ -168,7 +168,7 @@ class Client(Flow):
                 if writes:
                     self.proxy.writing.add(self)
                 return True
-        except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
+        except (hiredis.ProtocolError, AttributeError, LookupError, TypeError):
             pass  # not what clients send; framing by hand finds out what it is
         self._reader = hiredis.Reader()
         return False

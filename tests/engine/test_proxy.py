@@ -287,6 +287,11 @@ def test_inline_requests(wire):
     assert [wire.reply() for _ in range(3)] == [b"+PONG\r\n", b"+OK\r\n", b"+PONG\r\n"]
 
 
+def test_replies_in_the_place_of_requests_are_redis_own_business(wire):
+    wire.send(b"%1\r\n$1\r\na\r\n$1\r\nb\r\n")
+    assert wire.reply().startswith(b"-ERR unknown command '%1'")
+
+
 def test_quotes_in_inline_requests(wire):
     wire.send(b'rg.configset "my key" "a\\x41"\r\nRG.CONFIGGET \'my key\'\r\n')
     assert wire.reply().startswith(b"*1\r\n+OK")
