@@ -23,8 +23,8 @@ TRIGGERS = frozenset({b"RG.TRIGGER", b"RG.TRIGGERONKEY"})
 SCRIPTS = frozenset(b"EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO".split())
 """Commands that may do anything, to any key."""
 
-UNNAMED_KEYS = SCRIPTS | {b"SORT", b"SORT_RO"}
-"""Commands that may touch keys which are not among their words."""
+UNNAMED_KEYS = SCRIPTS | frozenset(b"SORT SORT_RO SCAN KEYS RANDOMKEY".split())
+"""Commands that may touch keys, or find them expired, which are not among their words."""
 
 RESCUES = frozenset({b"RG.DUMPEXECUTIONS", b"RG.GETEXECUTION", b"RG.ABORTEXECUTION"})
 """Commands that are answered while functions keep everybody back: these may go wrong."""
