@@ -7,6 +7,7 @@ are not known, Redis is asked for them, see ``rights``.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import hiredis
 
 from .alone import alone
-from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, WATCHED
+from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, STREAMING, WATCHED
 from .flow import HIGH_WATER, Flow
 from .modules import with_module
 from .resp import Framer, Passage, ProtocolError
@@ -38,6 +39,10 @@ SENTINEL = b"*1\r\n$1\r\nX\r\n"
 END = [b"X"]
 ENDING = frozenset({b"EXEC", b"DISCARD", b"RESET"})
 """Commands that end a transaction."""
+EXECUTES = re.compile(rb"\r\nEXEC\r\n", re.IGNORECASE)
+"""What shows that the whole of a transaction is here."""
+LINGER_SECONDS = 1.0
+"""How long a command that may block may take yet when its client has said all."""
 HUGE = re.compile(rb"\*\d{7}")
 """The header of a request of a million words or more."""
 
@@ -48,6 +53,7 @@ class Client(Flow):
     def __init__(self, proxy: Proxy) -> None:
         super().__init__(proxy)
         self.subscribed = False  # a RESP2 connection on which little else is allowed
+        self._blocked = False  # something was sent that may take for ever, and nobody has looked
         self.begun = False  # a large request that concerns functions has but its last bytes to go
         self.publishes: bool | None = None  # Redis lets this connection publish; None: not known
         self.rights = Rights(self)
@@ -87,13 +93,16 @@ class Client(Flow):
         if (self._buffer or self._ended) and self.proxy.sections.closed:
             self.proxy.kept_back[self] = None
         self._throttle()
-        if self._ended and self._free():
+        if self._ended and self._blocked and self._busy:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, self._leave_blocked)
+        elif self._ended and self._free():
             self._ended = False
             if self._buffer:  # Redis knows what to say to a request that is not whole
                 self.redis.transport.write(bytes(self._buffer))
                 self._buffer.clear()
             if self.redis.transport.can_write_eof():
                 self.redis.transport.write_eof()
+                self._over = True
             else:  # TLS has no such thing
                 self._start(self._last())
 
@@ -133,7 +142,8 @@ class Client(Flow):
 
     def _unaltered(self) -> bool:
         """Whether requests mean what they say: nothing before them changes that."""
-        return not self._skip and self._transaction is None and self._passage is None
+        unaltered = not (self._skip or self._blocked)
+        return unaltered and self._transaction is None and self._passage is None
 
     def _plain(self, data: bytes | bytearray) -> bool:
         """Whether some bytes are whole requests, none of which concerns Gears.
@@ -158,7 +168,7 @@ class Client(Flow):
                 if writes:
                     self.proxy.writing.add(self)
                 return True
-        except (hiredis.ProtocolError, AttributeError, IndexError, TypeError):
+        except (hiredis.ProtocolError, AttributeError, LookupError, TypeError):
             pass  # not what clients send; framing by hand finds out what it is
         self._reader = hiredis.Reader()
         return False
@@ -174,6 +184,9 @@ class Client(Flow):
             return False
         if self._transaction is not None and self._transaction.withholds:
             return False
+        if self._blocked or (self._transaction is None and self._unsettled()):
+            self._start(self._catch_up())
+            return True
         if self._skip:
             self.redis.transport.write(self._skip)
             self._skip = b""
@@ -213,6 +226,9 @@ class Client(Flow):
     def _request(self, words: list[bytes], end: int) -> None:
         """One request, which may concern Gears."""
         name = words[0].upper() if words else b""
+        if self._blocked or (self._unmarked(name, end) and self._unsettled()):
+            self._start(self._catch_up())
+            return
         if self._skip and words:
             self._after_skip(name, words, end)
             return
@@ -244,8 +260,41 @@ class Client(Flow):
             if name in watch.exclusive:
                 self.proxy.writing.add(self)
             self._forward(end)
-            if name in BLOCKING:  # nobody waits for it
-                self.in_flight = False
+            self._may_block(name, words)
+
+    def _may_block(self, name: bytes, words: list[bytes]) -> None:
+        """Have nobody wait for a command that may take for ever, but what comes behind it."""
+        if name not in BLOCKING or self._transaction is not None:
+            return
+        self.in_flight = False
+        if name.startswith(b"XREAD"):
+            self._blocked = b"BLOCK" in map(bytes.upper, words)
+        else:
+            self._blocked = name not in STREAMING
+        self._blocked = self._blocked and not self.silent
+
+    def _unmarked(self, name: bytes, end: int) -> bool:
+        """Whether markers cannot follow a command, for some time."""
+        if self._transaction is not None:
+            return False
+        if name == b"MULTI":
+            return EXECUTES.search(self._buffer, end) is None
+        return name in BLOCKING
+
+    def _unsettled(self) -> bool:
+        """Whether there may be writes under way of which a section could not see the end."""
+        return self in self.proxy.writing and not (self.silent or self._skip)
+
+    def _leave_blocked(self) -> None:
+        """The client has said all, or has gone: Redis gives its blocked clients up then."""
+        if self._blocked and not self.closed:
+            self.redis.transport.close()
+
+    async def _catch_up(self) -> bytes:
+        """Wait for all that was sent, before what comes next."""
+        await self.mark()
+        self._blocked = self.in_flight = False
+        return b""
 
     def _note(self, name: bytes, words: list[bytes]) -> None:
         """Follow what changes the state of the connection."""
@@ -314,7 +363,10 @@ class Client(Flow):
             return
         self.redis.transport.write(skip)
         self._note(name, words)
+        if name in self.proxy.link.watch.exclusive:
+            self.proxy.writing.add(self)
         self._forward(end)
+        self._may_block(name, words)
 
     async def _unheard(self, name: bytes, words: list[bytes]) -> bytes:
         await self._gears(name, words)

@@ -23,8 +23,8 @@ TRIGGERS = frozenset({b"RG.TRIGGER", b"RG.TRIGGERONKEY"})
 SCRIPTS = frozenset(b"EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO".split())
 """Commands that may do anything, to any key."""
 
-UNNAMED_KEYS = SCRIPTS | {b"SORT", b"SORT_RO"}
-"""Commands that may touch keys which are not among their words."""
+UNNAMED_KEYS = SCRIPTS | frozenset(b"SORT SORT_RO SCAN KEYS RANDOMKEY".split())
+"""Commands that may touch keys, or find them expired, which are not among their words."""
 
 RESCUES = frozenset({b"RG.DUMPEXECUTIONS", b"RG.GETEXECUTION", b"RG.ABORTEXECUTION"})
 """Commands that are answered while functions keep everybody back: these may go wrong."""
@@ -33,7 +33,10 @@ BLOCKING = frozenset(
     b"BLPOP BRPOP BLMOVE BRPOPLPUSH BZPOPMIN BZPOPMAX BLMPOP BZMPOP XREAD XREADGROUP WAIT WAITAOF"
     b" SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split()
 )
-"""Commands that may take for ever: nobody waits for their replies."""
+"""Commands that may take for ever: nobody waits for their replies, but their own client."""
+
+STREAMING = frozenset(b"SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split())
+"""Those of them that are answered at once, and then again and again."""
 
 STATEFUL = frozenset(b"MULTI EXEC DISCARD WATCH UNWATCH RESET HELLO AUTH MODULE CLIENT".split())
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 1 << 20
 MOST_UNREAD = 64 << 20
-"""Bytes of replies that a client may leave unread before its next request is carried out."""
+"""Bytes of replies that a client may leave unread before its next request is carried out,
+and before others wait no longer for what Redis replies to it."""
 GATHER_SECONDS = 0.002
 
 
@@ -43,9 +44,10 @@ class Flow(asyncio.Protocol):
         self._ended = False
         self._paused = False
         self._stuck = False  # the client does not read what it is sent
-        self._urgent = False  # others wait for the reply
+        self._urgent = 0  # how many wait for what Redis replies
         self._bound = False  # what has begun has to be carried through
         self._stopped = False  # so Redis's replies are not read either
+        self._over = False  # Redis has been told that there is no more, and will hang up
         self._noticed: asyncio.Future[None] | None = None
 
     def process(self) -> None:
@@ -105,6 +107,7 @@ class Flow(asyncio.Protocol):
         if self._gathered:
             self.reply(b"")
         self.closed = True
+        self._notice()
         self.proxy.clients.discard(self)
         self.proxy.kept_back.pop(self, None)
         self.in_flight = False
@@ -123,8 +126,6 @@ class Flow(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._stuck = True
-        if self._noticed is not None and not self._noticed.done():
-            self._noticed.set_result(None)
         self._throttle_redis()
 
     def resume_writing(self) -> None:
@@ -134,7 +135,7 @@ class Flow(asyncio.Protocol):
 
     def hurry(self, urgent: bool) -> None:
         """Say whether others wait for the reply of what is being carried out."""
-        self._urgent = urgent
+        self._urgent += 1 if urgent else -1
         self._throttle_redis()
 
     def _throttle_redis(self) -> None:
@@ -165,14 +166,22 @@ class Flow(asyncio.Protocol):
                 self.transport.resume_reading()
 
     async def settled(self) -> None:
-        """The same, for others: they do not wait for a client that does not read its replies."""
-        if self._stuck:
+        """The same, for others; they do not wait for one that leaves very much unread."""
+        self._noticed = noticed = asyncio.get_running_loop().create_future()
+        self.hurry(True)
+        self._notice()
+        waiting = [noticed] if self._over else [asyncio.ensure_future(self.mark()), noticed]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self.hurry(False)
+
+    def _notice(self) -> None:
+        """Have nobody wait any more, if it is of no use."""
+        if self._noticed is None or self._noticed.done():
             return
-        self._noticed = asyncio.get_running_loop().create_future()
-        await asyncio.wait(
-            [asyncio.ensure_future(self.mark()), self._noticed],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        if self.closed or self.transport.get_write_buffer_size() > MOST_UNREAD:
+            self._noticed.set_result(None)
 
     # -- what the client gets -------------------------------------------------------------------
 
@@ -215,6 +224,7 @@ class Flow(asyncio.Protocol):
             self._gathered.clear()
         if not self.closed:
             self.transport.write(data)
+            self._notice()
 
     def _flush(self) -> None:
         self._flushing = False

@@ -59,6 +59,7 @@ class Redis(asyncio.Protocol):
         self._hello = False  # another marker follows
         self._marked: asyncio.Future[bytes] | None = None
         self._collect = False
+        self._only_marker = False  # nothing was sent together with it
         self._line = False  # a single reply is waited for, without a marker
         self._turn = asyncio.Lock()
         self.watcher: Any = None
@@ -86,9 +87,10 @@ class Redis(asyncio.Protocol):
         self._kept += data
         found = self._answered(start)
         if found is None:
-            if not self._collect and len(self._kept) > 2 * KEEP and not self._named(start):
-                self.client.reply(bytes(self._kept[:-KEEP]))
-                del self._kept[:-KEEP]
+            size = 0 if self._collect or self._named(start) else self._passing()
+            if size > 0:
+                self.client.reply(bytes(self._kept[:size]))
+                del self._kept[:size]
             return
         before, after = found
         marked, self._marked = self._marked, None
@@ -97,6 +99,17 @@ class Redis(asyncio.Protocol):
             marked.set_result(before)
         if after:  # a push message that came meanwhile
             self.client.later += after
+
+    def _passing(self) -> int:
+        """How much of what is kept back need not be, before the marker's reply has begun."""
+        kept = self._kept
+        if not self._only_marker:  # a line before it is looked at, too
+            return len(kept) - KEEP if len(kept) > 2 * KEEP else 0
+        size = kept.rfind(b"\r\n") + 2
+        refused = NO_LOGIN + b"\r\n"
+        if self._hello and kept.endswith(refused, 0, size):
+            size -= len(refused)
+        return size if size > 1 else 0
 
     def _named(self, start: int) -> bool:
         return self._kept.find(self._token, start) >= 0
@@ -142,7 +155,7 @@ class Redis(asyncio.Protocol):
                 raise ConnectionResetError("the connection to Redis is closed")
             self._token = b"rg.~" + os.urandom(16).hex().encode()
             self._marked = asyncio.get_running_loop().create_future()
-            self._collect = collect
+            self._collect, self._only_marker = collect, not request
             # Before the login some servers refuse all unknown commands alike, and nothing but
             # HELLO is answered.
             self._hello = not self.logged_in and not self.client.subscribed

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 import redis
@@ -166,6 +167,69 @@ def test_blocking_commands_hold_nobody_up(gears_server, plain, wire):
     assert wire.reply() == b"*2\r\n$4\r\nlist\r\n$1\r\nx\r\n"
 
 
+SYNC = """
+GB().foreach(lambda r: execute('INCR', 'seen')).register('k:*', mode='sync', eventTypes=['set'])
+GB('CommandReader').map(lambda x: 7).register(trigger='seven', mode='sync')
+"""
+SEVEN = ["RG.TRIGGER", "seven"], b"*1\r\n$1\r\n7\r\n"
+LARGE = b"x" * 3_000_000
+
+
+def pack(*requests):
+    """Requests, each of words, as they are sent."""
+    return b"".join(
+        command([w if isinstance(w, bytes) else w.encode() for w in words]) for words in requests
+    )
+
+
+def blocked(client, number):
+    """Wait until so many clients are blocked."""
+    deadline = time.monotonic() + 20
+    while client.info("clients")["blocked_clients"] != number:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        [(["SET", "other", "1"], b"+OK\r\n")],
+        [(["SET", "k:1", "1"], b"+OK\r\n")],
+        [(["SET", "other", LARGE], b"+OK\r\n")],
+        [(["GET", "other"], b"$-1\r\n")],
+        [SEVEN],
+        [
+            (["MULTI"], b"+OK\r\n"),
+            (["SET", "k:1", "1"], b"+QUEUED\r\n"),
+            (["SET", "k:2", "1"], b"+QUEUED\r\n"),
+            (["EXEC"], b"*2\r\n+OK\r\n+OK\r\n"),
+        ],
+    ],
+)
+def test_what_stands_behind_a_blocking_command_holds_nobody_up(r, gears_server, wire, behind):
+    r.gears.pyexecute(SYNC)
+    assert wire.ask(*SEVEN[0]) == SEVEN[1]
+    blocks = [["SET", "before", "1"], ["BLPOP", "list", "20"]]
+    wire.send(pack(*blocks, *(words for words, _ in behind)))
+    assert wire.reply() == b"+OK\r\n"
+    blocked(r, 1)
+    with redis.Redis.from_url(gears_server.url, socket_timeout=10) as other:
+        other.set("k:9", 1)  # nobody comes between this and its function
+        assert other.execute_command(*SEVEN[0]) == [b"7"]
+        other.rpush("list", "x")
+    assert wire.reply() == b"*2\r\n$4\r\nlist\r\n$1\r\nx\r\n"
+    assert [wire.reply() for _ in behind] == [reply for _, reply in behind]
+
+
+def test_a_blocked_client_that_has_gone_takes_nothing(gears_server, plain):
+    wire = Wire(gears_server)
+    wire.send(pack(["BLPOP", "list", "0"], ["SET", "other", "1"]))
+    blocked(plain, 1)
+    wire.close()
+    blocked(plain, 0)
+    assert plain.rpush("list", "x") == plain.llen("list") == 1
+
+
 def test_atomic_keeps_other_clients_back(gears_server, plain):
     plain.set("n", 0)
     stop = threading.Event()
@@ -221,6 +285,11 @@ def test_broken_requests_get_redis_own_error_and_cost_one_connection(plain, wire
 def test_inline_requests(wire):
     wire.send(b"PING\r\nRG.REFRESHCLUSTER\r\nPING\r\n")
     assert [wire.reply() for _ in range(3)] == [b"+PONG\r\n", b"+OK\r\n", b"+PONG\r\n"]
+
+
+def test_replies_in_the_place_of_requests_are_redis_own_business(wire):
+    wire.send(b"%1\r\n$1\r\na\r\n$1\r\nb\r\n")
+    assert wire.reply().startswith(b"-ERR unknown command '%1'")
 
 
 def test_quotes_in_inline_requests(wire):

@@ -3,7 +3,7 @@ import pytest
 from redgrease.engine.watch import Watch
 
 WATCH = Watch(
-    exclusive=frozenset({b"SET", b"MSET", b"SORT", b"EVAL", b"FLUSHALL"}),
+    exclusive=frozenset({b"SET", b"MSET", b"SORT", b"EVAL", b"FLUSHALL", b"SCAN"}),
     linked=frozenset({b"SET"}),
     patterns=frozenset({b"some:*", b"one", b"\xff*"}),
     triggers=frozenset({b"call"}),
@@ -36,6 +36,7 @@ def test_what_the_worker_tells():
         ("MSET a 1 b 2", False),
         ("SORT a BY b*", True),
         ("EVAL script 0", True),
+        ("SCAN 0", True),  # it may find any key expired
         ("FLUSHALL", False),
         ("GET some:1", False),
     ],

@@ -1,10 +1,14 @@
 """Everything at once: events, triggers, hooks, transactions, coroutines and ``atomic()``."""
 
 import random
+import socket
 import threading
 from collections import Counter
 
+import pytest
 import redis
+
+from redgrease.engine.resp import command
 
 THREADS, ROUNDS, TIMEOUT = 6, 40, 60
 BATCH, LARGE = 50, 10_000
@@ -114,7 +118,7 @@ def test_nothing_is_lost_and_nobody_waits_for_ever(r, gears_server):
 LOOKING = """
 def look(record):
     before = execute('GET', 'count')
-    for _ in range(10):
+    for _ in range(60):
         execute('PING')
     if execute('GET', 'count') != before:
         execute('INCR', 'torn')
@@ -152,3 +156,46 @@ def test_nothing_changes_under_a_sync_function(r, gears_server):
                 thread.join()
         assert (client.get("torn"), client.get("seen")) == (None, "200")
         assert int(client.get("count")) == sum(counted.values()) > 0
+
+
+COUNT = command([b"INCR", b"count"])
+TIMES, PAIRS, CONNECTIONS = 30_000, 15_000, 12
+
+
+@pytest.mark.parametrize(
+    ("requests", "times", "ends"),
+    [
+        (COUNT * TIMES + command([b"MULTI"]) + COUNT, TIMES, False),
+        (COUNT * TIMES + command([b"BLPOP", b"nothing", b"0"]), TIMES, False),
+        (
+            COUNT * TIMES + b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$5000000\r\n" + b"x" * LARGE,
+            TIMES,
+            False,
+        ),
+        ((COUNT + command([b"GET", b"large"])) * PAIRS, PAIRS, False),  # more than is unread
+        (COUNT * TIMES, TIMES, True),
+    ],
+    ids=["transaction", "blocking", "large", "unread", "end"],
+)
+def test_nothing_of_clients_that_read_nothing_changes_either(
+    r, gears_server, requests, times, ends
+):
+    with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+        client.execute_command("RG.PYEXECUTE", LOOKING)
+        client.set("large", "x" * 3000)
+        seen = 0
+        for done in range(1, CONNECTIONS + 1):
+            with socket.create_connection((gears_server.host, gears_server.port)) as other:
+                sending = threading.Thread(target=_send, args=(other, requests, ends))
+                sending.start()
+                while sending.is_alive() or int(client.get("count")) < done * times:
+                    for number in range(BATCH):
+                        seen += bool(client.set(f"looked:{number}", 1))
+                sending.join(TIMEOUT)
+        assert (client.get("torn"), client.get("seen")) == (None, str(seen))
+
+
+def _send(connection, requests, ends):
+    connection.sendall(requests)
+    if ends:
+        connection.shutdown(socket.SHUT_WR)
