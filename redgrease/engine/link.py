@@ -76,6 +76,8 @@ class WorkerLink:
         """Names of the commands that concern registrations."""
         self.plain: set[bytes] = set()
         """Names, as clients have spelled them, of commands that concern nobody but Redis."""
+        self._told: dict[bytes, bytes] = {}
+        """The same of commands whose words tell whom they concern, each with it in capitals."""
         self._sections: dict[bytes, Section] = {}
         self._released: dict[bytes, Callable[[], None]] = {}
         self._ids = itertools.count(1)
@@ -217,10 +219,14 @@ class WorkerLink:
         for section in self._sections.values():
             section.finish("", b"")
         self._sections.clear()
-        self.watch, self.special, self.plain = Watch(), frozenset(), set()
+        self._look_for(Watch())
         holds, self.holds = self.holds, []
         for hold in holds:
             self.sections.release(hold)
+
+    def _look_for(self, watch: Watch) -> None:
+        self.watch, self.special = watch, watch.names
+        self.plain, self._told = set(), {}
 
     def is_plain(self, name: bytes) -> bool:
         """Whether a command of this name concerns nobody but Redis; remembers if it does."""
@@ -233,13 +239,14 @@ class WorkerLink:
 
     def passes(self, words: Sequence[bytes]) -> bool:
         """Whether a command of a name that may concern registrations is known not to."""
-        name, watch = words[0].upper(), self.watch
-        return (
-            name in self.special
-            and not _always_special(name)
-            and not watch.hooked(name, words)
-            and not watch.concerns(name, words)
-        )
+        name, watch = self._told.get(words[0]), self.watch
+        if name is None:
+            name = words[0].upper()
+            if name not in self.special or _always_special(name):
+                return False
+            if len(self._told) < MANY_NAMES:
+                self._told[words[0]] = name
+        return not (watch.concerns(name, words) or watch.hooked(name, words))
 
     def _end_section(self, words: list[bytes]) -> None:
         section = self._sections.get(words[1])
@@ -267,8 +274,7 @@ class WorkerLink:
         elif kind == b"DONE":
             self._end_section(words)
         elif kind == b"WATCH":
-            self.watch = Watch.from_json(words[1])
-            self.special, self.plain = self.watch.names, set()
+            self._look_for(Watch.from_json(words[1]))
         elif kind == b"EVENTS":
             self._ask_turn()
         elif kind == b"DYING":

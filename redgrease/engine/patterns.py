@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+FEW = 16
+"""So many prefixes are compared faster one by one."""
 
 
 class Patterns(Generic[T]):
@@ -32,12 +34,18 @@ class Patterns(Generic[T]):
             self._items.append(item)
         self._names = names
         self._prefixes = sorted(prefixes.items())
+        self._all = tuple(prefix for table in prefixes.values() for prefix in table)
 
-    def covers(self, key: bytes) -> bool:
-        """Whether there is a pattern that covers a key."""
-        if key in self._names:
+    def cover(self, keys: Sequence[bytes]) -> bool:
+        """Whether there is a pattern that covers any of some keys."""
+        if self._names and not self._names.keys().isdisjoint(keys):
             return True
-        return any(key[:size] in table for size, table in self._prefixes)
+        if len(self._all) > FEW:
+            return any(key[:size] in table for size, table in self._prefixes for key in keys)
+        for key in keys:  # noqa: SIM110 - any() takes as long as all the rest
+            if key.startswith(self._all):
+                return True
+        return False
 
     def find(self, key: bytes) -> Sequence[T]:
         """What belongs to the patterns that cover a key, in the order in which it was given."""

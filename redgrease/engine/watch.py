@@ -76,7 +76,7 @@ class Watch:
         """
         if name not in self.exclusive:
             return False
-        return name in UNNAMED_KEYS or any(map(self._keys.covers, words[1:]))
+        return name in UNNAMED_KEYS or self._keys.cover(words[1:])
 
     def hooked(self, name: bytes, words: Sequence[bytes]) -> bool:
         """Whether a function stands before this very command."""
