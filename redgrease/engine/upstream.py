@@ -103,13 +103,14 @@ class Redis(asyncio.Protocol):
     def _passing(self) -> int:
         """How much of what is kept back need not be, before the marker's reply has begun."""
         kept = self._kept
-        if not self._only_marker:  # a line before it is looked at, too
-            return len(kept) - KEEP if len(kept) > 2 * KEEP else 0
-        size = kept.rfind(b"\r\n") + 2
+        least = len(kept) - KEEP if len(kept) > 2 * KEEP else 0
+        size = kept.rfind(b"\r\n", least) + 2
+        if size < 2 or not self._only_marker:  # else a line before it is looked at, too
+            return least
         refused = NO_LOGIN + b"\r\n"
         if self._hello and kept.endswith(refused, 0, size):
             size -= len(refused)
-        return size if size > 1 else 0
+        return size
 
     def _named(self, start: int) -> bool:
         return self._kept.find(self._token, start) >= 0
