@@ -188,7 +188,7 @@ def test_nothing_of_clients_that_read_nothing_changes_either(
             with socket.create_connection((gears_server.host, gears_server.port)) as other:
                 sending = threading.Thread(target=_send, args=(other, requests, ends))
                 sending.start()
-                while sending.is_alive() or int(client.get("count")) < done * times:
+                while sending.is_alive() or int(client.get("count") or 0) < done * times:
                     for number in range(BATCH):
                         seen += bool(client.set(f"looked:{number}", 1))
                 sending.join(TIMEOUT)
