@@ -85,15 +85,14 @@ class Commands(click.Group):
         said = {*settings, *(key for name in inner for key in settings.get(name, ()))} - {*inner}
         unknown = said - option_names(command) - option_names(self)
         for name in sorted(unknown):
-            of_all = name in (ctx.default_map or {})  # perhaps for some other command
-            if not of_all or not any(
-                name in option_names(other)
-                for other in (self.get_command(ctx, each) for each in (*COMMANDS, OLD_FORM))
-                if other is not None
-            ):
-                option = name.replace("_", "-")
-                where = "no command has it" if of_all else f"`{command.name}` has none of that name"
-                raise click.UsageError(f"a file sets the option {option}, but {where}", ctx)
+            where = f"`{command.name}` has none of that name"
+            if name in (ctx.default_map or {}):  # for all commands: another one may have it
+                others = (self.get_command(ctx, each) for each in (*COMMANDS, OLD_FORM))
+                if any(name in option_names(other) for other in others if other is not None):
+                    continue
+                where = "no command has it"
+            option = name.replace("_", "-")
+            raise click.UsageError(f"a file sets the option {option}, but {where}", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         from redis.exceptions import AuthenticationError, RedisError

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import hiredis
 
 from .alone import alone
-from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, STREAMING, WATCHED
+from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, STREAMING, always_special
 from .flow import HIGH_WATER, Flow
 from .modules import with_module
 from .resp import Framer, Passage, ProtocolError
@@ -180,7 +180,7 @@ class Client(Flow):
             return False
         name = words[0].upper()
         watch = self.proxy.link.watch
-        if name in WATCHED or name in watch.hooks or name.startswith(b"RG."):
+        if always_special(name) or name in watch.hooks:
             return False
         if self._transaction is not None and self._transaction.withholds:
             return False
@@ -256,11 +256,15 @@ class Client(Flow):
         elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
             self._start(self._modules(self._take(end)))
         else:
-            self._note(name, words)
-            if name in watch.exclusive:
-                self.proxy.writing.add(self)
-            self._forward(end)
-            self._may_block(name, words)
+            self._let_pass(name, words, end)
+
+    def _let_pass(self, name: bytes, words: list[bytes], end: int) -> None:
+        """A request that goes to Redis as it is."""
+        self._note(name, words)
+        if name in self.proxy.link.watch.exclusive:
+            self.proxy.writing.add(self)
+        self._forward(end)
+        self._may_block(name, words)
 
     def _may_block(self, name: bytes, words: list[bytes]) -> None:
         """Have nobody wait for a command that may take for ever, but what comes behind it."""
@@ -362,11 +366,7 @@ class Client(Flow):
             self._start(self._unheard(name, words))
             return
         self.redis.transport.write(skip)
-        self._note(name, words)
-        if name in self.proxy.link.watch.exclusive:
-            self.proxy.writing.add(self)
-        self._forward(end)
-        self._may_block(name, words)
+        self._let_pass(name, words, end)
 
     async def _unheard(self, name: bytes, words: list[bytes]) -> bytes:
         await self._gears(name, words)

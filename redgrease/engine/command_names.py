@@ -41,3 +41,8 @@ STREAMING = frozenset(b"SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".spli
 STATEFUL = frozenset(b"MULTI EXEC DISCARD WATCH UNWATCH RESET HELLO AUTH MODULE CLIENT".split())
 
 WATCHED = BLOCKING | STATEFUL
+
+
+def always_special(name: bytes) -> bool:
+    """Whether the proxy has to look at every command of a name, which is in capitals."""
+    return name in WATCHED or name.startswith(b"RG.")

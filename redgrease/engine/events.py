@@ -28,7 +28,7 @@ from .patterns import Patterns
 from .registrations import Command, Event, Registration, Watches
 from .replies import record
 from .serial import Serial
-from .watch import Watch
+from .watch import Hooks, Watch, raw
 
 if TYPE_CHECKING:
     from .core import Engine
@@ -76,7 +76,7 @@ class Events:
         self.sync = False
         """Whether there are registrations for which clients have to wait."""
         self._table: dict[str, CommandInfo] = {}
-        self._watch = Watch()
+        self.watch = Watch()
         """Which commands' events have to be handled before they return."""
         self._local = threading.local()
 
@@ -101,7 +101,7 @@ class Events:
         linked: set[str] = set()
         triggers: set[str] = set()
         patterns: set[str] = set()
-        hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = {}
+        hooks: Hooks = {}
         for registration in registrations:
             watches = registration.watches()
             linked |= watches.commands
@@ -114,7 +114,7 @@ class Events:
                 triggers.add(watches.trigger)
             if watches.hook is not None:
                 _add_hook(hooks, watches)
-        watch = Watch(
+        self.watch = watch = Watch(
             exclusive=_all_raw(wanted | linked),
             linked=_all_raw(linked),
             patterns=_all_raw(patterns),
@@ -122,9 +122,8 @@ class Events:
             hooks=hooks,
             channel=self.notifications.channel if self.notifications.marked else b"",
         )
-        self._watch = watch
         self._registrations = taking
-        self._for_keys = Patterns((_raw(one.pattern), one) for one in taking)
+        self._for_keys = Patterns((raw(one.pattern), one) for one in taking)
         self.notifications.wanted = self._wanted
         self.sync = bool(watch.exclusive)
         self.notifications.hurried = not self.sync
@@ -334,15 +333,6 @@ class Events:
 
     # -- what functions do ----------------------------------------------------------------------
 
-    def concern(self, name: bytes, words: Sequence[bytes]) -> bool:
-        """Whether events of a command may have to be handled before it returns.
-
-        Args:
-            name: Its name, in capitals.
-            words: The command and its arguments.
-        """
-        return self._watch.concerns(name, words)
-
     def around(self, words: Sequence[bytes]) -> Any:
         """Run a command of a function, and handle its events before it returns.
 
@@ -353,7 +343,7 @@ class Events:
             The reply, see :meth:`keyspace.Keyspace.execute`.
         """
         keyspace = self._engine.keyspace
-        if not self.concern(words[0].upper(), words):
+        if not self.watch.concerns(words[0].upper(), words):
             return keyspace.execute(words)
         context = current()
         keyspace.lock()
@@ -372,21 +362,15 @@ class Events:
             keyspace.unlock()
 
 
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _all_raw(texts: Iterable[str]) -> frozenset[bytes]:
-    return frozenset(map(_raw, texts))
+    return frozenset(map(raw, texts))
 
 
-def _add_hook(
-    hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]], watches: Watches
-) -> None:
+def _add_hook(hooks: Hooks, watches: Watches) -> None:
     """Add a hook to those of its command; None in place of prefixes means all keys."""
     assert watches.hook is not None
-    name = _raw(watches.hook)
-    prefixes = None if watches.prefix is None else [_raw(watches.prefix)]
+    name = raw(watches.hook)
+    prefixes = None if watches.prefix is None else [raw(watches.prefix)]
     if name in hooks:
         _, others = hooks[name]
         prefixes = None if others is None or prefixes is None else [*others, *prefixes]

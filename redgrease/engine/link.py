@@ -18,7 +18,7 @@ from typing import Any
 
 import hiredis
 
-from .command_names import WATCHED
+from .command_names import always_special
 from .sections import Sections
 from .watch import Watch
 
@@ -72,8 +72,6 @@ class WorkerLink:
         self.path = path
         self.sections, self.on_events = sections, on_events
         self.watch = Watch()
-        self.special: frozenset[bytes] = frozenset()
-        """Names of the commands that concern registrations."""
         self.plain: set[bytes] = set()
         """Names, as clients have spelled them, of commands that concern nobody but Redis."""
         self._told: dict[bytes, bytes] = {}
@@ -225,13 +223,12 @@ class WorkerLink:
             self.sections.release(hold)
 
     def _look_for(self, watch: Watch) -> None:
-        self.watch, self.special = watch, watch.names
-        self.plain, self._told = set(), {}
+        self.watch, self.plain, self._told = watch, set(), {}
 
     def is_plain(self, name: bytes) -> bool:
         """Whether a command of this name concerns nobody but Redis; remembers if it does."""
         upper = name.upper()
-        if upper in self.special or _always_special(upper):
+        if upper in self.watch.names or always_special(upper):
             return False
         if len(self.plain) < MANY_NAMES:
             self.plain.add(name)
@@ -242,7 +239,7 @@ class WorkerLink:
         name, watch = self._told.get(words[0]), self.watch
         if name is None:
             name = words[0].upper()
-            if name not in self.special or _always_special(name):
+            if name not in watch.names or always_special(name):
                 return False
             if len(self._told) < MANY_NAMES:
                 self._told[words[0]] = name
@@ -281,11 +278,6 @@ class WorkerLink:
             self._reason = words[1]
         elif kind == b"READY":
             self.connected(worker)
-
-
-def _always_special(name: bytes) -> bool:
-    """Whether the proxy has to know of every command of this name."""
-    return name in WATCHED or name.startswith(b"RG.")
 
 
 class _Worker(asyncio.Protocol):

@@ -106,7 +106,7 @@ class Native:
             plain = keyspace.plain
             if name not in plain and len(plain) < MANY_NAMES and self._plain(words[0]):
                 plain[name] = words[0].upper()
-            if name in plain and not self._engine.events.concern(plain[name], words):
+            if name in plain and not self._engine.events.watch.concerns(plain[name], words):
                 return keyspace.plainly(words)
             return self._executed(words)
 

@@ -11,6 +11,9 @@ from typing import Any
 from .command_names import TRIGGERS, UNNAMED_KEYS
 from .patterns import Patterns
 
+Hooks = dict[bytes, tuple[Sequence[int], "Sequence[bytes] | None"]]
+"""Commands, each with the positions of its keys (first, last, step) and prefixes of these."""
+
 
 @dataclass(frozen=True)
 class Watch:
@@ -30,18 +33,18 @@ class Watch:
     linked: frozenset[bytes] = frozenset()
     patterns: frozenset[bytes] = frozenset()
     triggers: frozenset[bytes] = frozenset()
-    hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = field(default_factory=dict)
+    hooks: Hooks = field(default_factory=dict)
     channel: bytes = b""
 
     @classmethod
     def from_json(cls, text: bytes) -> Watch:
         """Read what :meth:`to_json` has written."""
         found = json.loads(text)
-        hooks: dict[bytes, tuple[Sequence[int], Sequence[bytes] | None]] = {}
+        hooks: Hooks = {}
         for name, (positions, prefixes) in found.pop("hooks").items():
-            hooks[_raw(name)] = (positions, None if prefixes is None else [*map(_raw, prefixes)])
-        channel = _raw(found.pop("channel"))
-        names = {kind: frozenset(map(_raw, values)) for kind, values in found.items()}
+            hooks[raw(name)] = (positions, None if prefixes is None else [*map(raw, prefixes)])
+        channel = raw(found.pop("channel"))
+        names = {kind: frozenset(map(raw, values)) for kind, values in found.items()}
         return cls(**names, hooks=hooks, channel=channel)
 
     def to_json(self) -> str:
@@ -56,7 +59,7 @@ class Watch:
         }
         return json.dumps({**found, "channel": _text(self.channel)})
 
-    @property
+    @cached_property
     def names(self) -> frozenset[bytes]:
         """All commands that need a closer look."""
         return self.exclusive | self.hooks.keys()
@@ -90,7 +93,8 @@ class Watch:
         return any(key.startswith(prefix) for key in keys for prefix in prefixes)
 
 
-def _raw(text: str) -> bytes:
+def raw(text: str) -> bytes:
+    """A name as clients send it; names that are not UTF-8 have surrogates in their texts."""
     return text.encode("utf-8", "surrogateescape")
 
 

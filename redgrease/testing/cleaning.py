@@ -47,7 +47,7 @@ def clean(client: Any) -> None:
     from redgrease.exceptions import WorkerDiedError
 
     reasons: List[str] = []
-    limit, deaths = time.monotonic() + PATIENCE, 0
+    limit, died = time.monotonic() + PATIENCE, False
     while True:
         reasons.clear()
         try:
@@ -55,9 +55,8 @@ def clean(client: Any) -> None:
         except WorkerDiedError as error:
             # As it does, by and by, of a function that resists its abort; the next one is clean.
             left = [str(error)]
-            if not deaths:
-                limit = time.monotonic() + PATIENCE
-            deaths += 1
+            if not died:
+                limit, died = time.monotonic() + PATIENCE, True
         if not left:
             return
         if time.monotonic() >= limit:

@@ -4,12 +4,12 @@ import os
 import signal
 import socket
 import threading
-import time
 
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.waiting import eventually
 
 from redgrease.engine import GearsServer
 from redgrease.engine.resp import command
@@ -24,6 +24,13 @@ def plain(gears_server):
     client.flushall()
     yield client
     client.close()
+
+
+def pack(*requests):
+    """Requests, each of words, as they are sent."""
+    return b"".join(
+        command([w if isinstance(w, bytes) else w.encode() for w in words]) for words in requests
+    )
 
 
 class Wire:
@@ -49,7 +56,7 @@ class Wire:
         return line
 
     def ask(self, *words):
-        self.send(command([w if isinstance(w, bytes) else w.encode() for w in words]))
+        self.send(pack(words))
         return self.reply()
 
     def close(self):
@@ -175,19 +182,9 @@ SEVEN = ["RG.TRIGGER", "seven"], b"*1\r\n$1\r\n7\r\n"
 LARGE = b"x" * 3_000_000
 
 
-def pack(*requests):
-    """Requests, each of words, as they are sent."""
-    return b"".join(
-        command([w if isinstance(w, bytes) else w.encode() for w in words]) for words in requests
-    )
-
-
 def blocked(client, number):
     """Wait until so many clients are blocked."""
-    deadline = time.monotonic() + 20
-    while client.info("clients")["blocked_clients"] != number:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    eventually(lambda: client.info("clients")["blocked_clients"], number, timeout=20)
 
 
 @pytest.mark.parametrize(

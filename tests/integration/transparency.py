@@ -6,6 +6,7 @@ Test modules take the fixtures by ``pytest_plugins = ["transparency"]``.
 
 import pytest
 import redis
+from support.redis_versions import speaking
 
 REDIS = tuple(map(int, redis.__version__.split(".")[:2]))
 
@@ -43,8 +44,8 @@ class Way:
     def connect(self, **options):
         """A new client."""
         options.setdefault("decode_responses", True)
-        if REDIS < (5, 0):  # which knows only one protocol, and has no name for it
-            options.pop("protocol", None)
+        if "protocol" in options:
+            options.update(speaking(options.pop("protocol")))
         if self.direct and REDIS[0] == 7:  # which cannot do this by itself on Unix sockets
             from redis.maint_notifications import MaintNotificationsConfig
 
