@@ -148,7 +148,7 @@ class Events:
         for registration in self._registrations:
             rescan = getattr(registration, "rescan", None)
             if rescan is not None:
-                rescan()
+                rescan(lost=True)
 
     # -- events come ----------------------------------------------------------------------------
 

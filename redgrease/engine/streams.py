@@ -66,7 +66,7 @@ class StreamRegistration(Registration):
         self._lock = threading.RLock()  # never held while Redis is asked
         self._streams: dict[bytes, Stream] = {}
         self._queued = 0
-        self._scanning = self._scan_again = False
+        self._scanning = self._scan_again = self._scan_lost = False
         self._scan_delay = MIN_DELAY
 
     def watches(self) -> Watches:
@@ -131,12 +131,17 @@ class StreamRegistration(Registration):
 
     # -- find streams ---------------------------------------------------------------------------
 
-    def rescan(self) -> None:
-        """Look for streams, and for entries whose events were missed, in the background."""
+    def rescan(self, lost: bool = False) -> None:
+        """Look for streams, and for entries whose events were missed, in the background.
+
+        Args:
+            lost: Whether Redis was away, so that it may not know what was acknowledged.
+        """
         with self._lock:
             if not self.active or self.status in (ABORTED, PAUSED):
                 return
             self._scan_again = True
+            self._scan_lost |= lost
             if self._scanning:
                 return
             self._scanning = True
@@ -149,29 +154,32 @@ class StreamRegistration(Registration):
                     self._scanning = False
                     return
                 self._scan_again = False
+                lost, self._scan_lost = self._scan_lost, False
             try:
                 for key in self._group.streams(self.pattern):
                     if not self.active:
                         break
-                    self._found(key)
+                    self._found(key, lost)
                 self._scan_delay = MIN_DELAY
             except (Disconnected, Unavailable) as error:
                 with self._lock:
                     self._scanning = False
                     delay, self._scan_delay = self._scan_delay, _longer(self._scan_delay)
                 _log.warning("%s cannot look for streams: %s", self.id, error)
-                self.engine.scheduler.later(delay, self.rescan)
+                self.engine.scheduler.later(delay, lambda: self.rescan(lost=True))
                 return
             except BaseException:
                 with self._lock:
                     self._scanning = False
                 raise
 
-    def _found(self, key: bytes) -> None:
+    def _found(self, key: bytes, lost: bool) -> None:
         """A stream may have entries for which no event has come, or will come."""
         with self._lock:
             stream = self._stream(key)
-            stream.pending = True
+            # Events may have been faster than the scan.  What they have begun is left alone, or
+            # an execution that is aborted would be repeated.
+            stream.pending |= lost or (stream.first and stream.state is not State.RUNNING)
             if stream.state is State.WAITING:
                 stream.state = State.IDLE  # Redis is there again, as it seems
             if self._size == 1:

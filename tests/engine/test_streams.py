@@ -1,5 +1,6 @@
 """Functions for entries of streams, in an engine on a real Redis, without a proxy."""
 
+import threading
 import time
 
 import pytest
@@ -7,8 +8,30 @@ import pytest
 pytest_plugins = ["worker_fixtures", "stream_host"]
 pytest.register_assert_rewrite(*pytest_plugins)
 
-from stream_host import COUNT, GATED, GROUP, LOG, Host, add, eventually, ids, leave_pending, log  # noqa: E402
+from stream_host import (  # noqa: E402
+    COUNT,
+    GATED,
+    GROUP,
+    LOG,
+    TIMEOUT,
+    Host,
+    add,
+    eventually,
+    ids,
+    leave_pending,
+    log,
+)
 from worker_fixtures import Error  # noqa: E402
+
+
+def scan(host, lost):
+    """Look for streams once more, until all are found."""
+    (registration,) = host.engine.registrations.all()
+    registration.rescan(lost)
+    for thread in threading.enumerate():
+        if thread.name == "redgrease-streams":
+            thread.join(TIMEOUT)
+            assert not thread.is_alive()
 
 
 class TestEntries:
@@ -237,6 +260,18 @@ GB('StreamReader').foreach(f)"""
         add(redis, 2)
         eventually(lambda: log(redis), ids(1, 2))
         eventually(lambda: redis("XPENDING", "s1", GROUP)[0], 1)
+
+    @pytest.mark.parametrize("lost, again", [(False, []), (True, [1])])
+    def test_a_scan_repeats_an_aborted_execution_only_after_a_loss(self, host, redis, lost, again):
+        host.register(GATED)
+        add(redis, 1)
+        eventually(lambda: log(redis), ids(1))
+        scan(host, lost)
+        (execution,) = [entry for entry in host.call("RG.DUMPEXECUTIONS") if entry[3] == b"running"]
+        assert host.call("RG.ABORTEXECUTION", execution[1].decode()) == "OK"
+        redis("SET", "go", 1)
+        add(redis, 2)
+        eventually(lambda: log(redis), ids(1, *again, 2))
 
 
 class TestPause:
