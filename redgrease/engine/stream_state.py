@@ -14,6 +14,13 @@ from .stream_group import Entry
 
 MIN_DELAY = 0.05
 """Seconds before Redis is asked again after it could not be reached, at first."""
+MAX_DELAY = 2.0
+"""Seconds before that, at most."""
+
+
+def longer(delay: float) -> float:
+    """Seconds before the next attempt, after one that came after so many."""
+    return min(2 * delay, MAX_DELAY)
 
 
 @dataclass

@@ -20,7 +20,8 @@ from .readers import stream_id
 from .registrations import SYNC, Event, Registration, Watches
 from .stream_group import Entry, Gone, StreamGroup, Unavailable, Words, entries, record
 from .stream_options import stream_options
-from .stream_state import MIN_DELAY, Batch, State, Stream, StreamStatistics
+from .stream_scan import StreamScan
+from .stream_state import MIN_DELAY, Batch, State, Stream, StreamStatistics, longer
 
 OK, RETRY, ABORTED, PAUSED = "OK", "WAITING_FOR_RETRY_ON_FAILURE", "ABORTED", "PAUSED"
 ADDING = frozenset({"XADD", "EVAL", "EVALSHA", "FCALL"})
@@ -29,8 +30,6 @@ ROUNDS = 64
 """Batches of one stream that are processed in a row before the thread is given up."""
 LOOK_AGAIN = 0.05
 """Seconds that events may take; entries without one after twice that are old."""
-MAX_DELAY = 2.0
-"""Seconds before Redis is asked again after it could not be reached, at most."""
 _LOST = (
     "connection to Redis lost",
     "Redis cannot be reached",
@@ -66,8 +65,13 @@ class StreamRegistration(Registration):
         self._lock = threading.RLock()  # never held while Redis is asked
         self._streams: dict[bytes, Stream] = {}
         self._queued = 0
-        self._scanning = self._scan_again = self._scan_lost = False
-        self._scan_delay = MIN_DELAY
+        self._scan = StreamScan(
+            self.id,
+            self.engine.scheduler,
+            lambda: self.active and self.status not in (ABORTED, PAUSED),
+            lambda: self._group.streams(self.pattern),
+            self._found,
+        )
 
     def watches(self) -> Watches:
         """Clients wait for sync functions."""
@@ -137,41 +141,7 @@ class StreamRegistration(Registration):
         Args:
             lost: Whether Redis was away, so that it may not know what was acknowledged.
         """
-        with self._lock:
-            if not self.active or self.status in (ABORTED, PAUSED):
-                return
-            self._scan_again = True
-            self._scan_lost |= lost
-            if self._scanning:
-                return
-            self._scanning = True
-        threading.Thread(target=self._scan, name="redgrease-streams", daemon=True).start()
-
-    def _scan(self) -> None:
-        while True:
-            with self._lock:
-                if not self._scan_again or not self.active:
-                    self._scanning = False
-                    return
-                self._scan_again = False
-                lost, self._scan_lost = self._scan_lost, False
-            try:
-                for key in self._group.streams(self.pattern):
-                    if not self.active:
-                        break
-                    self._found(key, lost)
-                self._scan_delay = MIN_DELAY
-            except (Disconnected, Unavailable) as error:
-                with self._lock:
-                    self._scanning = False
-                    delay, self._scan_delay = self._scan_delay, _longer(self._scan_delay)
-                _log.warning("%s cannot look for streams: %s", self.id, error)
-                self.engine.scheduler.later(delay, lambda: self.rescan(lost=True))
-                return
-            except BaseException:
-                with self._lock:
-                    self._scanning = False
-                raise
+        self._scan.begin(lost)
 
     def _found(self, key: bytes, lost: bool) -> None:
         """A stream may have entries for which no event has come, or will come."""
@@ -485,7 +455,7 @@ class StreamRegistration(Registration):
         """Redis could not be asked: try again later, beginning with what may be pending."""
         with self._lock:
             stream.state, stream.pending = State.WAITING, True
-            delay, stream.delay = stream.delay, _longer(stream.delay)
+            delay, stream.delay = stream.delay, longer(stream.delay)
         if delay == MIN_DELAY:  # the first time
             _log.warning("%s has to wait with stream %r: %s", self.id, stream.key, why)
 
@@ -507,10 +477,6 @@ class StreamRegistration(Registration):
         arguments += ["onFailedPolicy", self._policy, "retryInterval", self._interval]
         data = ["mode", self.mode, *self.stats.counters(), *self._lags.lags()]
         return [*data, "lastError", self.stats.last_error, "args", arguments, "status", self.status]
-
-
-def _longer(delay: float) -> float:
-    return min(2 * delay, MAX_DELAY)
 
 
 __all__ = ["StreamRegistration", "stream_options"]
