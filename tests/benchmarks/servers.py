@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ import redis
 
 from redgrease.engine import GearsServer
 from redgrease.engine.redis_server import find_redis
+
+from ..support.ports import free_port
 
 
 @dataclass
@@ -46,9 +47,7 @@ class Servers:
 @contextlib.contextmanager
 def started() -> Iterator[Servers]:
     """Start both."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="redgrease-bench-") as folder:
         path = str(Path(folder, "redis"))
         options = ["--port", str(port), "--unixsocket", path, "--save", "", "--dir", folder]

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 import redis
+from support.ports import free_port
 
 from redgrease.engine import GearsServer
 
@@ -89,7 +90,7 @@ class Scene:
     def __init__(self, folder, **options):
         self.folder = folder
         self.options = options
-        self.server = GearsServer(dir=str(folder), **options)
+        self.server = GearsServer(dir=str(folder), port=free_port(), **options)
 
     def __enter__(self):
         self.server.start()

@@ -5,6 +5,7 @@ import socket
 import sys
 
 import pytest
+from support.ports import free_port
 
 if sys.version_info < (3, 10):
     pytest.skip("the embedded server needs Python 3.10", allow_module_level=True)
@@ -19,9 +20,7 @@ from redgrease.engine import GearsServer
 @pytest.fixture(scope="module")
 def both():
     """A server whose Redis can be reached directly as well: both ports."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with GearsServer(redis_args=["--port", str(port)]) as server:
         yield server.port, port
 

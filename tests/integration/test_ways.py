@@ -11,6 +11,7 @@ import threading
 
 import pytest
 import redis
+from support.ports import free_port
 from support.waiting import eventually
 
 import redgrease
@@ -156,9 +157,7 @@ def test_tls(r, clients, tls):
 @pytest.fixture
 def sentinel(gears_server, tmp_path):
     """A Sentinel that watches over the embedded server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     configuration = tmp_path / "sentinel.conf"
     configuration.write_text(
         f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\n"

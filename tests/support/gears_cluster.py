@@ -12,6 +12,8 @@ import redis
 from redgrease.engine import GearsServer
 from redgrease.engine.redis_server import find_redis
 
+from .ports import free_port
+
 SLOTS = 16384
 
 
@@ -28,14 +30,8 @@ class GearsCluster:
     def __init__(self, nodes=3, **options):
         self._stack = contextlib.ExitStack()
         self._folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        self._sockets = [socket.socket() for _ in range(3 * nodes)]
-        for one in self._sockets:
-            one.bind(("127.0.0.1", 0))
-        ports = [one.getsockname()[1] for one in self._sockets]
         self.ports, self.redis_ports, self._bus_ports = (
-            ports[:nodes],
-            ports[nodes : 2 * nodes],
-            ports[2 * nodes :],
+            [free_port() for _ in range(nodes)] for _ in range(3)
         )
         self._options = options
         self.processes = []
@@ -53,8 +49,6 @@ class GearsCluster:
         self._stack.close()
 
     def _start(self):
-        for one in self._sockets:
-            one.close()
         for number in range(len(self.ports)):
             self.processes.append(self._start_node(number))
         nodes = [redis.Redis(port=port) for port in self.redis_ports]

@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import Optional
 
+from .ports import free_port
+
 
 def find_server() -> Optional[str]:
     """The path of a server's binary."""
@@ -35,9 +37,7 @@ class RealRedis:
     """A server of its own, on a free port."""
 
     def __init__(self, binary: str, folder: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._process = subprocess.Popen(
             [binary, "--port", str(self.port), "--save", "", "--dir", folder],
             stdout=subprocess.DEVNULL,
