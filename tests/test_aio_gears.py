@@ -17,6 +17,7 @@ pytest.importorskip("redis.asyncio.cluster")
 if sys.version_info < (3, 10):
     pytest.skip("redgrease.aio needs Python 3.10", allow_module_level=True)
 
+import redis
 import redis.asyncio as redis_asyncio
 
 from redgrease.aio import Gears, RedisGears, RedisGearsCluster
@@ -303,6 +304,33 @@ def test_a_cancelled_call_gives_its_reply_to_nobody(server):
         assert await client.gears.trigger("t") == b"next"
 
     using(server, what, max_connections=1)
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 11) and int(redis.__version__.split(".")[0]) < 8,
+    reason="redis-py loses some itself when it looks whether a connection was closed",
+)
+@pytest.mark.parametrize("options", [{}, {"socket_timeout": 5}, {"socket_timeout": None}])
+@pytest.mark.parametrize("timeout", [None, 5])
+def test_a_cancellation_is_never_lost(server, options, timeout):
+    event = threading.Event()
+    server.on("RG.TRIGGER", Wait(event, ["late"]))
+    server.on("GET", "x")
+
+    async def what(client):
+        for steps in range(20):
+            await client.get("k")  # so that it is connected
+            task = asyncio.ensure_future(client.gears.trigger("t", timeout=timeout))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.wait_for(task, 2)
+        event.set()
+        server.on("RG.TRIGGER", ["next"])
+        assert await client.gears.trigger("t") == b"next"
+
+    using(server, what, max_connections=1, **options)
 
 
 def test_a_connection_that_was_closed_meanwhile(server):

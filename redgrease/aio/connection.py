@@ -5,6 +5,7 @@ come would otherwise be taken for that to the next command.
 """
 
 import asyncio
+import sys
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, List, Optional, Sequence
 
@@ -12,6 +13,11 @@ from redis import exceptions as redis_errors
 
 from redgrease.connection import ATTEMPTS, pool_connection
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError
+
+if sys.version_info >= (3, 11, 3):
+    from asyncio import timeout as time_limit  # type: ignore[attr-defined]
+else:  # redis-py brings it
+    from async_timeout import timeout as time_limit
 
 __all__ = [
     "Link",
@@ -192,13 +198,24 @@ async def read_undecoded(connection: Any) -> Any:
         reader.set_encoding(encoder.encoding, encoder.encoding_errors)
 
 
-async def _send(connection: Any, words: Sequence[Any], asking: bool) -> None:
-    """Send the command.  When this fails, the server has not got all of it, so it did not run."""
+async def _send(connection: Any, packed: Any, asking: bool = False) -> None:
+    """Send what is packed.  When this fails, the server has not got all of it.
+
+    redis-py limits the time with ``asyncio.wait_for``, which loses a cancellation that comes when
+    all is sent, before Python 3.12.  So this sets the limit.
+    """
     try:
-        if asking:
-            await connection.send_command("ASKING")
-            await connection.read_response()
-        await connection.send_command(*words)
+        await connection.check_health()
+        limit = connection.socket_timeout
+        with without_time_limit(connection):
+            async with time_limit(limit):
+                if asking:
+                    await connection.send_command("ASKING", check_health=False)
+                    await connection.read_response()
+                await connection.send_packed_command(packed, check_health=False)
+    except asyncio.TimeoutError as error:
+        await drop(connection)
+        raise redis_errors.TimeoutError("Timeout writing to socket") from error
     except BaseException:
         await drop(connection)
         raise
@@ -208,10 +225,8 @@ async def _receive(connection: Any, command: str, timeout: Optional[float]) -> A
     """Wait for the reply; from here on, nobody knows whether the command has run."""
     try:
         with without_time_limit(connection):
-            reading = read_undecoded(connection)
-            if timeout is None:
-                return await reading
-            return await asyncio.wait_for(reading, timeout)
+            async with time_limit(timeout):
+                return await read_undecoded(connection)
     except (redis_errors.TimeoutError, asyncio.TimeoutError) as error:
         await drop(connection)
         raise GearsTimeoutError(
@@ -248,7 +263,7 @@ async def exchange(
         try:
             try:
                 sends += 1
-                await _send(connection, words, asking)
+                await _send(connection, connection.pack_command(*words), asking)
             except (redis_errors.ConnectionError, redis_errors.TimeoutError):
                 if sends >= ATTEMPTS:
                     raise
@@ -270,16 +285,12 @@ async def exchange_together(
     connection = await link.acquire(str(commands[0][0]))
     try:
         try:
-            await connection.send_packed_command(connection.pack_commands(commands))
+            await _send(connection, connection.pack_commands(commands))
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
-            await drop(connection)
             raise GearsConnectionError(
                 f"the connection was lost while sending: {error}; some of the commands may"
                 " have reached the server, and were not sent again"
             ) from error
-        except BaseException:
-            await drop(connection)
-            raise
         replies: List[Any] = []
         for words in commands:
             try:
