@@ -1,5 +1,6 @@
 """Profiles of sessions."""
 
+import gc
 import re
 import sys
 import threading
@@ -12,6 +13,15 @@ from redgrease.engine.profiles import Profile, Profiles, Recorder
 from redgrease.engine.sessions import Session
 
 pytest_plugins = ["worker_fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def no_collection():
+    """What other tests left behind is not finalized, and so measured, in the midst of a function."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def fact(n):
