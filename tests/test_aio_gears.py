@@ -266,10 +266,10 @@ def test_no_read_timeout_unless_given(server):
     server.on("RG.PYEXECUTE", Wait(event, [["1"], []]))
 
     async def what(client):
-        asyncio.get_running_loop().call_later(0.5, event.set)
+        asyncio.get_running_loop().call_later(0.8, event.set)
         assert await client.gears.pyexecute("x") == b"1"
 
-    using(server, what, socket_timeout=0.1)
+    using(server, what, socket_timeout=0.5)
     assert len(server.sent("RG.PYEXECUTE")) == 1
 
 

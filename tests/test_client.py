@@ -106,9 +106,9 @@ class TestRedisGears:
 class TestPipelines:
     @pytest.mark.parametrize("transaction", [False, True])
     def test_replies_are_parsed(self, server, transaction):
-        client = RedisGears(port=server.port, socket_timeout=0.1)
+        client = RedisGears(port=server.port, socket_timeout=0.5)
         ready = threading.Event()
-        threading.Timer(0.3, ready.set).start()
+        threading.Timer(0.8, ready.set).start()
         server.on("RG.PYEXECUTE", Wait(ready, [["1"], []]) if not transaction else [["1"], []])
         pipeline = client.pipeline(transaction=transaction)
         assert isinstance(pipeline, redis.client.Pipeline)

@@ -205,13 +205,13 @@ def test_pipelines(run):
 def test_a_function_slower_than_the_read_timeout_runs_once(run, r):
     async def what(client):
         def slow(_):
-            time.sleep(0.5)
+            time.sleep(1)
             return redgrease.execute("INCR", "runs")
 
         function = redgrease.ShardsIDReader().map(slow)
         assert await function.run(on=client) == 1
 
-    run(what, socket_timeout=0.1)
+    run(what, socket_timeout=0.5)
     assert r.get("runs") == b"1"
 
 

@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "slow_function.py"
 
 
 def test_a_function_slower_than_the_read_timeout_runs_once(gears_server, r):
-    with redgrease.RedisGears.from_url(gears_server.url, socket_timeout=0.2) as hasty:
+    with redgrease.RedisGears.from_url(gears_server.url, socket_timeout=0.5) as hasty:
         before = time.monotonic()
         result = hasty.gears.pyexecute(
             "import time\n"
@@ -33,7 +33,7 @@ def test_so_does_a_raw_command(gears_server, r):
         "import time\n"
         "GB('ShardsIDReader').map(lambda x: [execute('INCR', 'runs'), time.sleep(1)]).run()"
     )
-    with redgrease.RedisGears.from_url(gears_server.url, socket_timeout=0.2) as hasty:
+    with redgrease.RedisGears.from_url(gears_server.url, socket_timeout=0.5) as hasty:
         hasty.execute_command("RG.PYEXECUTE", script)
     assert r.get("runs") == b"1"
 
