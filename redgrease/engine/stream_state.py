@@ -97,9 +97,9 @@ class Stream:
         self.arrivals.append(time.monotonic())
         self.arrived += 1
 
-    def read(self, number: int) -> float | None:
-        """So many have been read; tells when the first of them came, if that is known."""
-        first = self.arrivals[0] if self.arrivals and number else None
+    def read(self, number: int) -> float:
+        """So many have been read; tells when the first of them came: now, if before its event."""
+        first = self.arrivals[0] if self.arrivals else time.monotonic()
         for _ in range(min(number, len(self.arrivals))):
             self.arrivals.popleft()
         return first
@@ -117,7 +117,7 @@ class Batch:
 
     Attributes:
         entries: The entries.
-        arrived: When the first of them came, if that is known.
+        arrived: When the first of them came; not known of pending ones.
         fresh: Whether they were delivered now; otherwise they were pending.
     """
 
