@@ -9,8 +9,8 @@ import time
 from .requests_made import Maker
 
 # Redis has answered all it will when it has been quiet for so long, in seconds; on a busy machine
-# that is not sure, so what seems to differ is looked at once more, with patience.
-QUIET, SURELY_QUIET = 0.03, 1.5
+# that is not sure, so what seems to differ is looked at again, with more patience each time.
+QUIET = (0.03, 0.5, 5.0)
 PATIENCE = 10.0
 # What is wrong first in a broken request depends on how its bytes arrive.
 _VARIES = re.compile(rb"(?<=\$2\r\nid\r\n):\d+|(?<=-ERR Protocol error: )[^\r]*")
@@ -65,7 +65,7 @@ class Side:
         self.socket.close()
 
 
-def exchange(address, chunks, quiet=QUIET, expected=None):
+def exchange(address, chunks, quiet=QUIET[0], expected=None):
     """Send pieces; returns what came back, and whether the other side has hung up.
 
     Args:
@@ -97,17 +97,22 @@ def compare(proxy, redis, seed, tag):
     Raises:
         Difference: The answers differ.
     """
-    try:
-        return _compare(proxy, redis, seed, tag + b"a", QUIET)
-    except Difference:
-        return _compare(proxy, redis, seed, tag + b"b", SURELY_QUIET)
+    return _patiently(lambda quiet: _compare(proxy, redis, seed, tag, quiet))
 
 
 def _compare(proxy, redis, seed, tag, quiet):
-    maker = Maker(seed, tag)
+    maker = Maker(seed, tag + b"%d" % QUIET.index(quiet))  # other keys each time
     data = maker.stream()
     _same(proxy, redis, maker.chunks(data), quiet, f"seed {seed}: ")
     return len(data)
+
+
+def _patiently(look):
+    """Call a function with how long to wait, again if it finds a difference."""
+    for quiet in QUIET[:-1]:
+        with contextlib.suppress(Difference):
+            return look(quiet)
+    return look(QUIET[-1])
 
 
 def compare_bytes(proxy, redis, chunks):
@@ -116,10 +121,7 @@ def compare_bytes(proxy, redis, chunks):
     Raises:
         Difference: The answers differ.
     """
-    try:
-        _same(proxy, redis, chunks, QUIET)
-    except Difference:
-        _same(proxy, redis, chunks, SURELY_QUIET)
+    _patiently(lambda quiet: _same(proxy, redis, chunks, quiet))
 
 
 def _same(proxy, redis, chunks, quiet, what=""):
