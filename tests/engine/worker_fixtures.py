@@ -14,6 +14,7 @@ import threading
 
 import hiredis
 import pytest
+from support.waiting import eventually
 
 from redgrease.engine.connection import Address, Connection
 from redgrease.engine.worker import WorkerOptions, run_worker
@@ -198,7 +199,21 @@ def redis_url():
 
 
 @pytest.fixture
-def redis(redis_url):
+def ended():
+    """Waits, after a test, for the threads of its engines: what they still write would be there in
+    the next test, too."""
+    before = threading.enumerate()
+    yield
+
+    def left():
+        new = [one for one in threading.enumerate() if one not in before]
+        return [one.name for one in new if one.name.startswith("redgrease-")]
+
+    eventually(left, [], TIMEOUT)
+
+
+@pytest.fixture
+def redis(redis_url, ended):
     """A connection to an empty Redis; calling it sends a command."""
     connection = Connection(Address.parse(redis_url))
 
