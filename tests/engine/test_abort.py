@@ -218,7 +218,7 @@ def test_a_function_that_resists_costs_the_worker(process_worker, redis, snippet
     blocked = process_worker.start("RG.GETRESULTSBLOCKING", ident)
     started = time.monotonic()
     assert process_worker.call("RG.ABORTEXECUTION", ident) == "OK"
-    assert 4 < time.monotonic() - started < 15
+    assert time.monotonic() - started > 4
     assert b"resisted" in blocked.get()[1][0]
     assert process_worker.process.wait(20) == 70
 
@@ -233,10 +233,8 @@ def test_a_function_that_resists_costs_the_worker(process_worker, redis, snippet
 )
 def test_a_long_sleep_is_ended(process_worker, redis, snippet):
     ident = running(process_worker, redis, function(snippet))
-    started = time.monotonic()
     (error,) = aborted(process_worker, ident)
-    assert time.monotonic() - started < 4
-    assert STOPPED in error
+    assert STOPPED in error and b"resisted" not in error
     assert process_worker.process.poll() is None
 
 

@@ -133,17 +133,17 @@ def test_tls(tmp_path):
     cert, key = signed(tmp_path, "server")
     with GearsServer(tls_cert=cert, tls_key=key) as server:
         assert server.url.startswith("rediss://")
-        with server.client(ssl_ca_certs=cert) as client:
+        with server.client(ssl_ca_certs=cert, socket_timeout=60) as client:
             assert client.set("a", "x" * 10**6) and client.strlen("a") == 10**6
             assert client.gears.pyexecute("GB().count().run()").value == b"1"
             # Blocking, pushed and pipelined replies go the same way.
             pushed = client.pubsub()
             pushed.subscribe("channel")
-            assert pushed.get_message(timeout=5)["type"] == "subscribe"
+            assert pushed.get_message(timeout=30)["type"] == "subscribe"
             client.publish("channel", "hello")
-            assert pushed.get_message(timeout=5)["data"] == b"hello"
+            assert pushed.get_message(timeout=30)["data"] == b"hello"
             threading.Timer(0.1, client.lpush, ["list", "item"]).start()
-            assert client.blpop("list", timeout=5) == (b"list", b"item")
+            assert client.blpop("list", timeout=30) == (b"list", b"item")
             with client.pipeline(transaction=False) as pipeline:
                 pipeline.get("a").execute_command("RG.PYEXECUTE", "GB().count().run()")
                 assert len(pipeline.execute()) == 2

@@ -1,9 +1,18 @@
 import queue
 import threading
 
+import pytest
+
+from redgrease.engine import crew as module
 from redgrease.engine.crew import QUICK_SECONDS, Crew, Pace
 
 TIMEOUT = 10
+
+
+@pytest.fixture
+def unwatched(monkeypatch):
+    """Has no thread relieved that does not get on for a moment."""
+    monkeypatch.setattr(module, "TICK_SECONDS", TIMEOUT)
 
 
 class Reading:
@@ -32,7 +41,7 @@ class Reading:
         assert self.over.wait(TIMEOUT)
 
 
-def test_the_thread_that_reads_runs_what_it_takes():
+def test_the_thread_that_reads_runs_what_it_takes(unwatched):
     reading, threads, done = Reading(), [], threading.Event()
 
     def note(crew):
@@ -46,7 +55,7 @@ def test_the_thread_that_reads_runs_what_it_takes():
     reading.close()
 
 
-def test_only_one_job_is_taken_and_only_by_the_reader():
+def test_only_one_job_is_taken_and_only_by_the_reader(unwatched):
     reading, answers, done = Reading(), [], threading.Event()
 
     def twice(crew):

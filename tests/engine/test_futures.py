@@ -76,7 +76,7 @@ GB('PythonReader').{step}.count().run({NUMBERS.format(1000)})
 """
     started = time.monotonic()
     assert results(worker, script) == ["1000"]
-    assert time.monotonic() - started < 10  # one after the other: 100
+    assert time.monotonic() - started < 50  # one after the other: 100
 
 
 def test_not_more_than_a_thousand_wait(worker, redis):

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from redgrease.engine import connection
 from redgrease.engine.errors import GearsError
 from redgrease.engine.keyspace import Keyspace, argument
 
@@ -91,11 +92,19 @@ def test_connections_are_not_changed(execute):
     assert execute("GET", "k") == "v"
 
 
-def test_a_lost_connection_is_replaced(execute, redis):
+def test_a_lost_connection_is_replaced(execute, redis, monkeypatch):
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 3600)
     execute("SET", "k", "v")
     redis("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
     with pytest.raises(GearsError, match="connection to Redis lost"):
         execute("GET", "k")
+    assert execute("GET", "k") == "v"
+
+
+def test_a_connection_that_was_lost_while_it_was_idle_is_replaced(execute, redis, monkeypatch):
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0)
+    execute("SET", "k", "v")
+    redis("CLIENT", "KILL", "TYPE", "NORMAL", "SKIPME", "YES")
     assert execute("GET", "k") == "v"
 
 

@@ -37,6 +37,8 @@ def never(x):
 GB('ShardsIDReader').map(never).run()
 """
 QUICK = "GB('ShardsIDReader').count().run()"
+LIMIT = "execute('RG.CONFIGSET', 'ExecutionMaxTime', '100')\n"
+"""Before the last line of a script: its body, which may take its time, has no limit yet."""
 
 
 def run(client, script, *words):
@@ -61,7 +63,8 @@ def tight():
 class TestTime:
     @pytest.fixture
     def client(self, gears_server):
-        with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+        options = {"decode_responses": True, "socket_timeout": 60}
+        with redis.Redis(port=gears_server.port, **options) as client:
             client.flushall()
             yield client
             for name in ("ExecutionMaxTime", "ExecutionMaxTimePerRegistration"):
@@ -72,14 +75,13 @@ class TestTime:
     @pytest.mark.parametrize("script", [ENDLESS, SLEEPY, CATCHES, COROUTINE, NEVER])
     def test_an_execution_that_takes_longer(self, client, script):
         before = pid(client)
-        client.execute_command("RG.CONFIGSET", "ExecutionMaxTime", 100)
         started = time.monotonic()
-        records, errors = run(client, script)
-        assert time.monotonic() - started < 5
+        records, errors = run(client, LIMIT + script)
+        assert time.monotonic() - started < 30
         assert "took longer than 100 ms (ExecutionMaxTime)" in str(errors)
         assert len(errors) == 1
-        assert run(client, QUICK) == [["1"], []]
         client.execute_command("RG.CONFIGSET", "ExecutionMaxTime", 0)
+        assert run(client, QUICK) == [["1"], []]
         assert pid(client) == before
 
     def test_those_of_registrations_alone(self, client):
@@ -101,11 +103,11 @@ class TestTime:
 
     def test_a_sync_function_of_a_key_event(self, client):
         run(client, "GB().map(lambda x: [0 for _ in iter(int, 1)]).register('k*', mode='sync')")
+        before = pid(client)
         client.execute_command("RG.CONFIGSET", "ExecutionMaxTimePerRegistration", 100)
-        started = time.monotonic()
         assert client.set("k", 1)
         assert client.get("k") == "1"
-        assert time.monotonic() - started < 5
+        assert pid(client) == before
 
     def test_the_body_of_a_script(self, client):
         """It can be ended with the worker only; what is registered is there again afterwards."""
@@ -123,7 +125,8 @@ class TestTime:
 class TestMemory:
     @pytest.fixture
     def client(self, tight):
-        with redis.Redis(port=tight.port, decode_responses=True, **impatient()) as client:
+        options = {"decode_responses": True, "socket_timeout": 60, **impatient()}
+        with redis.Redis(port=tight.port, **options) as client:
             yield client
 
     @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ class TestMemory:
             except redis.ResponseError:  # it ends while this call runs
                 return False
 
-        eventually(restarted, True)
+        eventually(restarted, True, timeout=60)
         assert client.execute_command("RG.TRIGGER", "keep") == ["1"]
 
 

@@ -306,7 +306,9 @@ def test_commands(worker, index):
     assert worker.run(script) == ([b"2"], [])
 
 
-def test_from_the_package_index(tmp_path):
+def test_from_the_package_index(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "5")
+    monkeypatch.setenv("PIP_RETRIES", "1")
     try:
         socket.create_connection(("pypi.org", 443), 3).close()
     except OSError:

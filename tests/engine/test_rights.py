@@ -117,7 +117,7 @@ def test_a_right_that_is_withdrawn(user):
 class Wire:
     def __init__(self, server):
         self._socket = socket.create_connection(("127.0.0.1", server.port))
-        self._socket.settimeout(5)
+        self._socket.settimeout(30)
         self._file = self._socket.makefile("rb")
 
     def send(self, *words):

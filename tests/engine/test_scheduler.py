@@ -2,9 +2,11 @@
 
 import queue
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from redgrease.engine import scheduler as module
 from redgrease.engine.scheduler import Scheduler
 
 TIMEOUT = 10
@@ -17,19 +19,32 @@ def scheduler():
     one.close()
 
 
-def test_jobs_are_called_when_they_are_due(scheduler):
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that the scheduler sees; it goes on only where a test says so."""
+    one = SimpleNamespace(now=0.0, monotonic=lambda: one.now)
+    monkeypatch.setattr(module, "time", one)
+    return one
+
+
+def test_jobs_are_called_when_they_are_due(clock, scheduler):
     called = queue.Queue()
-    scheduler.later(0.6, lambda: called.put("last"))
-    scheduler.later(0.2, lambda: called.put("second"))
+    scheduler.later(0.03, lambda: called.put("last"))
+    scheduler.later(0.02, lambda: called.put("second"))
     scheduler.later(0, lambda: called.put("first"))
-    assert [called.get(timeout=TIMEOUT) for _ in range(3)] == ["first", "second", "last"]
+    assert called.get(timeout=TIMEOUT) == "first"
+    for now, name in ((0.02, "second"), (0.03, "last")):
+        assert called.empty()
+        clock.now = now
+        assert called.get(timeout=TIMEOUT) == name
 
 
-def test_cancelled_jobs_are_not(scheduler):
+def test_cancelled_jobs_are_not(clock, scheduler):
     called = queue.Queue()
-    ticket = scheduler.later(0.05, lambda: called.put("cancelled"))
-    scheduler.later(0.1, lambda: called.put("other"))
+    ticket = scheduler.later(0.02, lambda: called.put("cancelled"))
+    scheduler.later(0.03, lambda: called.put("other"))
     ticket.cancel()
+    clock.now = 0.03
     assert called.get(timeout=TIMEOUT) == "other"
     assert called.empty()
 

@@ -209,7 +209,9 @@ def test_requirements_that_cannot_be_had(worker, monkeypatch):
     assert reply == ("Could not satisfy requirements (look at redis log file for more information)")
 
 
-def test_a_requirement_is_installed_beside(worker, tmp_path):
+def test_a_requirement_is_installed_beside(worker, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_DEFAULT_TIMEOUT", "5")
+    monkeypatch.setenv("PIP_RETRIES", "1")
     source = tmp_path / "source"
     source.mkdir()
     (source / "redgrease_test_extra.py").write_text("value = 42\n")
