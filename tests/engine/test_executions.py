@@ -1,6 +1,7 @@
 """Executions: states, results, limits, abort."""
 
 import pytest
+from support.waiting import eventually
 
 pytest_plugins = ["worker_fixtures"]
 
@@ -130,15 +131,15 @@ def test_registrations_keep_their_last_executions(worker, redis):
         assert worker.call("RG.PYEXECUTE", script) == "OK"
     for name in ("a1", "b1", "a2", "a3", "a4"):
         redis("SET", name, "1")
-    while int(redis("GET", "n") or 0) < 5 or len(idents(worker)) > 3:
-        pass
-    numbers = sorted(int(ident.partition(b"-")[2]) for ident in idents(worker))
-    statuses = {(entry[3], entry[5]) for entry in worker.call("RG.DUMPEXECUTIONS")}
-    assert len(numbers) == 3
-    assert statuses == {(b"done", 1)}
+    eventually(lambda: redis("GET", "n"), "5")
+
+    def listed():
+        return [(entry[3], entry[5]) for entry in worker.call("RG.DUMPEXECUTIONS")]
+
+    eventually(listed, [(b"done", 1)] * 3)
     for registration in worker.call("RG.DUMPREGISTRATIONS"):
         assert worker.call("RG.UNREGISTER", registration[1]) == "OK"
-    assert idents(worker) == []
+    eventually(lambda: idents(worker), [])
 
 
 def test_an_execution_within_another_restores_what_it_changes(worker):

@@ -98,7 +98,7 @@ def test_acknowledging_is_refused(host, redis, forbid, trim):
     forbid("+@all")
     eventually(lambda: log(redis), ids(1, 2))
     eventually(lambda: redis("XPENDING", "s1", GROUP)[0], 0)
-    assert redis("XLEN", "s1") == (0 if trim else 2)
+    eventually(lambda: redis("XLEN", "s1"), 0 if trim else 2)
 
 
 def test_scanning_is_refused(host, redis, forbid):
@@ -117,7 +117,7 @@ def f(r):
     execute('DEL', r['key'])
 GB('StreamReader').foreach(f)"""
     host.register(function, batch=batch)
-    redis.connection.call_all([(b"XADD", b"s1", b"%d-1" % n, b"n", b"1") for n in range(1, 5)])
-    eventually(lambda: redis("EXISTS", "s1"), 0)
-    add(redis, 11, 12)
+    for numbers in (range(1, 5), (11, 12)):
+        redis.connection.call_all([(b"XADD", b"s1", b"%d-1" % n, b"n", b"1") for n in numbers])
+        eventually(lambda: redis("EXISTS", "s1"), 0)
     eventually(lambda: log(redis)[-1][:2], "11" if batch == 1 else "12")
