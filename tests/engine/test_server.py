@@ -8,6 +8,7 @@ import time
 
 import pytest
 import redis
+from support.ports import free_port
 
 from redgrease.engine import GearsServer
 from redgrease.engine.redis_server import RedisNotFoundError, RedisServer, find_redis
@@ -18,10 +19,10 @@ from redgrease.engine.supervisor import ServerOptions, with_password
 def alive(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] != "Z"
 
 
 def gone(pid):
@@ -33,7 +34,7 @@ def gone(pid):
 
 
 def test_a_server_serves_until_it_is_stopped():
-    server = GearsServer()
+    server = GearsServer(port=free_port())  # which nobody else has afterwards
     assert server.pid is None and server.log == ""
     with server as same:
         assert same is server and server.start() is server
