@@ -1,8 +1,20 @@
 """Fixtures for the whole suite."""
 
+import contextlib
 import sys
 
 import pytest
+
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # not all tests need it
+    pass
+else:
+    # How long something takes is not for these tests to judge: machines stand still at times.
+    settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("patient")
 
 if sys.version_info < (3, 10):
     # The embedded server, the command line and the documentation need a newer Python.
@@ -21,12 +33,15 @@ else:
     @pytest.fixture
     def r(gears_server):
         """A client of the embedded server, which holds neither keys nor executions."""
+        from redgrease.exceptions import ExecutionNotFoundError
+
         client = gears_server.client()
         client.flushall()
         yield client
         for registration in client.gears.dumpregistrations():
             client.gears.unregister(registration.id, abortpending=True)
         for execution in client.gears.dumpexecutions():
-            client.gears.abortexecution(execution)
-            client.gears.dropexecution(execution)
+            with contextlib.suppress(ExecutionNotFoundError):  # it has just left the list
+                client.gears.abortexecution(execution)
+                client.gears.dropexecution(execution)
         client.close()
