@@ -442,19 +442,23 @@ class Kept:
         self._engine = engine
         self._lock = threading.Lock()
         self._done: deque[str] = deque()
+        self._over = False  # one may end later than its registration, or just then
 
     def ended(self, execution: Execution) -> None:
         """One has ended; the oldest ones may have to go."""
         limit = self._engine.settings["MaxExecutionsPerRegistration"]
         with self._lock:
             self._done.append(execution.id)
+            if self._over:
+                limit = 0
             gone = [self._done.popleft() for _ in range(len(self._done) - max(limit, 0))]
         for ident in gone:
             self._engine.executions.drop(ident)
 
     def drop_all(self) -> None:
-        """None of them stays."""
+        """None of them stays, nor of those that end from now on."""
         with self._lock:
+            self._over = True
             gone, self._done = list(self._done), deque()
         for ident in gone:
             self._engine.executions.drop(ident)

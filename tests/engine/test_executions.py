@@ -1,7 +1,11 @@
 """Executions: states, results, limits, abort."""
 
+from types import SimpleNamespace
+
 import pytest
 from support.waiting import eventually
+
+from redgrease.engine.executions import Kept
 
 pytest_plugins = ["worker_fixtures"]
 
@@ -217,3 +221,18 @@ GB('ShardsIDReader').flatmap(lambda x: [1, 2]).map(lambda x: f(x) if x == 2 else
     assert worker.run(script) == ([], ["out", "gone"])
     script = "async def g(x): return x\nGB('ShardsIDReader').map(g).run()"
     assert worker.run(script) == ([b"1"], [])
+
+
+def test_what_ends_after_its_registration_is_not_kept():
+    dropped = []
+    engine = SimpleNamespace(
+        settings={"MaxExecutionsPerRegistration": 2},
+        executions=SimpleNamespace(drop=dropped.append),
+    )
+    kept = Kept(engine)
+    for ident in "abc":
+        kept.ended(SimpleNamespace(id=ident))
+    assert dropped == ["a"]
+    kept.drop_all()
+    kept.ended(SimpleNamespace(id="d"))
+    assert dropped == ["a", "b", "c", "d"]
