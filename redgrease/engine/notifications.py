@@ -20,6 +20,8 @@ from .eager import EagerSocket
 WANTED = "EAm"
 """Which notifications are needed: the channel of events, all classes, and misses."""
 CHANNELS = b"__keyevent@*__:*"
+LOOKS = 10
+"""In how many parts Redis is waited for: it was not silent while the whole machine stood still."""
 QUIET_SECONDS = 0.003
 """How long events wait, at least, for the command that caused them to be reported by the proxy."""
 _CHUNK = 1 << 16
@@ -51,7 +53,7 @@ class Notifications:
         self._eager: EagerSocket | None = None
         self._reader = hiredis.Reader()
         self._reading = threading.Lock()
-        self._pong = b""
+        self._pong = self._marker = b""
         self._channel = b"__redgrease__:" + os.urandom(16).hex().encode()
         self.channel = self._channel + b":proxy"
         """The shard channel on which the proxy publishes its markers: numbers."""
@@ -209,7 +211,9 @@ class Notifications:
                 self.queue.append((name, message[3]))
         elif message[0] == b"smessage":
             self._passed = max(self._passed, int(message[2]))
-        elif message[0] in (b"pong", b"message"):
+        elif message[0] == b"message":
+            self._marker = message[2]
+        elif message[0] == b"pong":
             self._pong = message[-1]
 
     # -- the present ----------------------------------------------------------------------------
@@ -243,7 +247,7 @@ class Notifications:
         assert self._eager is not None
         while not done():
             chunk = self._eager.soon(_CHUNK)
-            if chunk is None and not _readable(connection, patience):
+            if chunk is None and not _comes(connection, patience):
                 return
             self._read(connection, chunk)
 
@@ -267,7 +271,7 @@ class Notifications:
             if connection is None:
                 return
             try:
-                self._read_until(lambda: self._pong == marker[2], connection, patience)
+                self._read_until(lambda: self._marker == marker[2], connection, patience)
             except (OSError, hiredis.ProtocolError):
                 self._hang_up()
 
@@ -299,6 +303,11 @@ def _readable(connection: socket.socket, seconds: float | None) -> bool:
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+
+def _comes(connection: socket.socket, patience: float) -> bool:
+    """Wait until there is a sign of Redis, see :data:`LOOKS`."""
+    return any(_readable(connection, patience / LOOKS) for _ in range(LOOKS))
 
 
 def _has_all(flags: str) -> bool:

@@ -1,0 +1,60 @@
+"""Events of keys, on a real Redis: nothing is missed, whoever reads them."""
+
+import threading
+
+import pytest
+
+from redgrease.engine import notifications as module
+from redgrease.engine.connection import Address
+from redgrease.engine.notifications import Notifications
+
+pytest_plugins = ["worker_fixtures"]
+
+TIMEOUT = 10
+
+
+@pytest.fixture
+def notifications(redis, redis_url):
+    one = Notifications(Address.parse(redis_url), lambda: None, lambda: None)
+    one.wanted = lambda name, key: True
+    one.start()
+    one._eager._seconds = -1.0  # sleeps at once where it has to wait
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def looking(monkeypatch):
+    """Says what this thread sees when it looks whether there is something to read."""
+    real, me, told = module._readable, threading.current_thread(), []
+
+    def readable(connection, seconds):
+        if threading.current_thread() is not me or not told:
+            return real(connection, seconds)
+        return told.pop(0)
+
+    monkeypatch.setattr(module, "_readable", readable)
+    return told
+
+
+def test_a_standstill_is_no_silence(notifications, redis, looking):
+    """When the machine goes on, the time may be up, though Redis had none to say something."""
+    redis("SET", "k", 1)
+    looking.append(False)
+    notifications.settle(TIMEOUT)
+    assert ("set", b"k") in notifications.queue
+
+
+def test_silence_is_waited_for_in_vain(notifications, looking):
+    looking += [False] * 1000
+    notifications.settle(TIMEOUT)
+    assert looking
+
+
+def test_a_marker_may_have_been_read_by_somebody_else(notifications, redis, looking):
+    marker = notifications.marker()
+    redis(*marker)
+    notifications.settle(TIMEOUT)
+    looking += [False] * 1000
+    notifications.settle_by(marker, TIMEOUT)
+    assert len(looking) == 1000  # there is nothing to wait for
