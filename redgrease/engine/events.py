@@ -184,6 +184,8 @@ class Events:
         self.notifications.settle(PATIENCE)
         if not self.sync:
             self._hand_on()
+        elif self.notifications.queue:
+            self._arrived()  # the thread that listens has perhaps not noticed
 
     # -- sections -------------------------------------------------------------------------------
 

@@ -4,13 +4,14 @@ import threading
 
 import pytest
 
-from redgrease.engine import notifications as module
-from redgrease.engine.connection import Address
-from redgrease.engine.notifications import Notifications
+pytest_plugins = ["worker_fixtures", "stream_host"]
+pytest.register_assert_rewrite(*pytest_plugins)
 
-pytest_plugins = ["worker_fixtures"]
+from stream_host import TIMEOUT, eventually, log  # noqa: E402
 
-TIMEOUT = 10
+from redgrease.engine import notifications as module  # noqa: E402
+from redgrease.engine.connection import Address  # noqa: E402
+from redgrease.engine.notifications import Notifications  # noqa: E402
 
 
 @pytest.fixture
@@ -58,3 +59,24 @@ def test_a_marker_may_have_been_read_by_somebody_else(notifications, redis, look
     looking += [False] * 1000
     notifications.settle_by(marker, TIMEOUT)
     assert len(looking) == 1000  # there is nothing to wait for
+
+
+def test_events_that_are_read_on_the_way_are_handled(host, redis, monkeypatch):
+    """The thread that listens need not notice what somebody else has read."""
+    real, awake = module._readable, threading.Event()
+
+    def readable(connection, seconds):
+        if threading.current_thread().name == "redgrease-events":
+            awake.wait()
+        return real(connection, seconds)
+
+    monkeypatch.setattr(module, "_readable", readable)
+    try:
+        function = "GB().foreach(lambda r: execute('RPUSH', 'log', r['key']))"
+        script = f"{function}.register('k*', mode='sync', eventTypes=['set'])"
+        assert host.call("RG.PYEXECUTE", script) == "OK"
+        redis("SET", "k1", 1)
+        host.call("RG.DUMPREGISTRATIONS")
+        eventually(lambda: log(redis), ["k1"])
+    finally:
+        awake.set()
