@@ -184,8 +184,13 @@ class Events:
         self.notifications.settle(PATIENCE)
         if not self.sync:
             self._hand_on()
-        elif self.notifications.queue:
-            self._arrived()  # the thread that listens has perhaps not noticed
+        else:
+            self._see_to_the_rest()
+
+    def _see_to_the_rest(self) -> None:
+        """Have events handled that were read here; the thread that listens may not know of them."""
+        if self.notifications.queue:
+            self._arrived()
 
     # -- sections -------------------------------------------------------------------------------
 
@@ -225,6 +230,7 @@ class Events:
         def section() -> None:
             if mark and not self.notifications.settle_at(mark, MARKER_PATIENCE):
                 link.done(ident, "!")
+                self._see_to_the_rest()
             else:
                 self._run_section(command, ended, settled=bool(mark))
 

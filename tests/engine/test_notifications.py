@@ -1,6 +1,8 @@
 """Events of keys, on a real Redis: nothing is missed, whoever reads them."""
 
+import queue
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,8 +63,9 @@ def test_a_marker_may_have_been_read_by_somebody_else(notifications, redis, look
     assert len(looking) == 1000  # there is nothing to wait for
 
 
-def test_events_that_are_read_on_the_way_are_handled(host, redis, monkeypatch):
-    """The thread that listens need not notice what somebody else has read."""
+@pytest.fixture
+def asleep(monkeypatch):
+    """Has the thread that listens not notice what somebody else has read."""
     real, awake = module._readable, threading.Event()
 
     def readable(connection, seconds):
@@ -71,12 +74,30 @@ def test_events_that_are_read_on_the_way_are_handled(host, redis, monkeypatch):
         return real(connection, seconds)
 
     monkeypatch.setattr(module, "_readable", readable)
-    try:
-        function = "GB().foreach(lambda r: execute('RPUSH', 'log', r['key']))"
-        script = f"{function}.register('k*', mode='sync', eventTypes=['set'])"
-        assert host.call("RG.PYEXECUTE", script) == "OK"
-        redis("SET", "k1", 1)
-        host.call("RG.DUMPREGISTRATIONS")
-        eventually(lambda: log(redis), ["k1"])
-    finally:
-        awake.set()
+    yield
+    awake.set()
+
+
+SYNC = """GB().foreach(lambda r: execute('RPUSH', 'log', r['key'])).register(
+    'k*', mode='sync', eventTypes=['set'])"""
+
+
+def test_events_that_a_command_has_read_are_handled(host, redis, asleep):
+    assert host.call("RG.PYEXECUTE", SYNC) == "OK"
+    redis("SET", "k1", 1)
+    host.call("RG.DUMPREGISTRATIONS")
+    eventually(lambda: log(redis), ["k1"])
+
+
+def test_a_turn_is_asked_for_if_a_marker_does_not_come(host, redis, asleep):
+    """The client's connection to Redis may have broken before its command's marker was sent."""
+    told = queue.Queue()
+    host.engine.link = SimpleNamespace(
+        watch=lambda watch: None,
+        done=lambda ident, how: told.put(how),
+        ask_turn=lambda: told.put("turn"),
+    )
+    assert host.call("RG.PYEXECUTE", SYNC) == "OK"
+    redis("SET", "k1", 1)
+    host.engine.sync("1", "", 10**9, [b"SET", b"k1", b"1"])
+    assert [told.get(timeout=TIMEOUT) for _ in range(2)] == ["!", "turn"]
