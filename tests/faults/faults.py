@@ -82,13 +82,13 @@ def worker_in_stream(folder):
             "GB('StreamReader').foreach(lambda r: execute('RPUSH', 'seen', r['value']['n']))"
             ".register('s', batch=50, duration=10)"
         )
-        sent = []
+        sent, stop = [], threading.Event()
 
         def fill():
             with scene.connect() as client:
-                for number in range(3000):
-                    client.xadd("s", {"n": number})
-                    sent.append(number)
+                while not stop.is_set():
+                    client.xadd("s", {"n": len(sent)})
+                    sent.append(len(sent))
 
         filling = threading.Thread(target=fill)
         filling.start()
@@ -98,6 +98,7 @@ def worker_in_stream(folder):
         before = scene.client.llen("seen")
         until(lambda: scene.client.llen("seen") > before + 50)
         recovered = time.monotonic() - killed
+        stop.set()
         filling.join()
         until(lambda: len(set(scene.client.lrange("seen", 0, -1))) >= len(sent))
         seen = [int(each) for each in scene.client.lrange("seen", 0, -1)]
@@ -114,7 +115,8 @@ def worker_in_atomic(folder):
             "with atomic():", "with atomic():\n        execute('INCR', 'begun')"
         )
         scene.call("RG.PYEXECUTE", script + "GB('ShardsIDReader').map(f).run()")
-        time.sleep(0.2)  # nobody can look: everybody is kept back
+        with redis.Redis.from_url(scene.server.redis_url) as direct:  # others are kept back
+            until(lambda: direct.get("begun") == b"1")
         waiting = scene.call("GET", "begun")
         scene.kill(pid)
         killed = time.monotonic()
@@ -124,9 +126,13 @@ def worker_in_atomic(folder):
         return Outcome(f"waited {1000 * served:.0f} ms", recovered=served)
 
 
-@fault("Redis is killed under load", "it starts again; no acknowledged write is lost")
+@fault(
+    "Redis is killed under load, with `appendfsync always`",
+    "it starts again; no acknowledged write is lost",
+)
 def redis_killed(folder):
-    with Scene(folder) as scene:
+    # By default, Redis answers up to two seconds before it writes, while the disk is slow.
+    with Scene(folder, redis_args=["--appendfsync", "always"]) as scene:
         scene.run(
             "GB('KeysReader').foreach(lambda r: execute('SADD', 'seen', r['key'])).register('k:*')"
         )
@@ -267,19 +273,20 @@ GB('StreamReader').foreach(lambda r: execute('HINCRBY', 'seen', r['value']['n'],
 
 @fault("the clock jumps by a day, there and back", "limits and intervals go on as before")
 def clock_jumps(folder):
-    with Scene(folder, config={"ExecutionMaxTime": 300}) as scene:
+    with Scene(folder) as scene:
         scene.run(CLOCK)
+        scene.client.execute_command("RG.CONFIGSET", "ExecutionMaxTime", 1000)
         longest, error = 0.0, None
         for number, seconds in enumerate((86_400, -86_400, 0)):
             assert scene.client.execute_command("RG.TRIGGER", "jump", seconds) == [b"jumped"]
             # A batch that is not full waits for its duration, a slow call for the limit.
             scene.client.xadd("s", {"n": number})
             took = until(lambda number=number: scene.client.hexists("seen", number))
-            call = scene.call("RG.TRIGGER", "slow")
             started = time.monotonic()
+            call = scene.call("RG.TRIGGER", "slow")
             error = call.wait()
-            assert "300 ms (ExecutionMaxTime)" in str(error), error
-            assert 0.2 < call.ended - started < 20
+            assert "1000 ms (ExecutionMaxTime)" in str(error), error
+            assert 0.9 < call.ended - started < 20
             longest = max(longest, took)
         seen = [int(count) for count in scene.client.hvals("seen")]
         return Outcome("nothing", 3 - len(seen), sum(seen) - len(seen), longest)
