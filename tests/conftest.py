@@ -1,6 +1,5 @@
 """Fixtures for the whole suite."""
 
-import contextlib
 import sys
 
 import pytest
@@ -33,15 +32,10 @@ else:
     @pytest.fixture
     def r(gears_server):
         """A client of the embedded server, which holds neither keys nor executions."""
-        from redgrease.exceptions import ExecutionNotFoundError
+        from redgrease.testing.cleaning import clean
 
         client = gears_server.client()
         client.flushall()
         yield client
-        for registration in client.gears.dumpregistrations():
-            client.gears.unregister(registration.id, abortpending=True)
-        for execution in client.gears.dumpexecutions():
-            with contextlib.suppress(ExecutionNotFoundError):  # it has just left the list
-                client.gears.abortexecution(execution)
-                client.gears.dropexecution(execution)
+        clean(client)  # what is still running may end by itself meanwhile
         client.close()

@@ -14,6 +14,7 @@ from redgrease import CommandReader, KeysReader, ShardsIDReader
 from redgrease import exceptions as ex
 from redgrease.client import _ClusterBase
 from redgrease.engine.shard import slot_of
+from redgrease.testing.cleaning import clean
 
 pytestmark = pytest.mark.skipif(_ClusterBase is None, reason="there is no client for clusters")
 NATIVE = _ClusterBase is not None and _ClusterBase.__module__.startswith("redis.")
@@ -38,12 +39,8 @@ def ids(cluster):
 def r(cluster):
     client = cluster.client()
     for number in range(3):
-        node = cluster.node(number)
-        node.flushall()
-        for registration in node.gears.dumpregistrations():
-            node.gears.unregister(registration, abortpending=True)
-        for execution in node.gears.dumpexecutions():
-            node.gears.dropexecution(execution)
+        with cluster.node(number) as node:
+            clean(node)
     yield client
     client.close() if hasattr(client, "close") else None
 
