@@ -205,13 +205,13 @@ def test_pipelines(run):
 def test_a_function_slower_than_the_read_timeout_runs_once(run, r):
     async def what(client):
         def slow(_):
-            time.sleep(1)
+            time.sleep(2)
             return redgrease.execute("INCR", "runs")
 
         function = redgrease.ShardsIDReader().map(slow)
         assert await function.run(on=client) == 1
 
-    run(what, socket_timeout=0.5)
+    run(what, socket_timeout=1)
     assert r.get("runs") == b"1"
 
 
@@ -259,7 +259,8 @@ def test_a_time_limit_around_a_call(run):
     async def what(client):
         @redgrease.command(on=client)
         def slow():
-            time.sleep(0.3)
+            while not redgrease.execute("EXISTS", "go"):
+                time.sleep(0.001)
             return "slow"
 
         @redgrease.command(on=client)
@@ -271,6 +272,7 @@ def test_a_time_limit_around_a_call(run):
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(slow(), 0.05)
         assert [await quick() for _ in range(5)] == ["quick"] * 5
+        await client.set("go", 1)
         await settled(client)
         assert in_use(client) == 0
 

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import redis
+from support.ports import free_port
 from support.redis_versions import hang_up
 from support.waiting import eventually
 
@@ -55,7 +56,7 @@ class Async:
 
 @pytest.fixture
 def server():
-    with GearsServer() as server:
+    with GearsServer(port=free_port()) as server:  # after its end, nobody shall have its port
         with server.client() as client:
             client.gears.pyexecute(SLOW)
         yield server
@@ -92,10 +93,8 @@ def refuses(port):
 
 
 def test_a_call_that_takes_longer_than_the_caller_waits(server, client):
-    started = time.monotonic()
     with pytest.raises(exceptions.GearsTimeoutError, match="has not been sent again"):
-        client.trigger("slow", 5, timeout=0.3)
-    assert time.monotonic() - started < 10
+        client.trigger("slow", 60, timeout=0.3)
     eventually(lambda: runs(server), 1)
     client.trigger("slow", 0)
     assert runs(server) == 2

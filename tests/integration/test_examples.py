@@ -209,9 +209,9 @@ class TestCacheGet:
         urls = [f"{web.address}/{number}" for number in range(3)]
         out = run("cache_get_command.py", gears_server, *urls)
         assert out.count("258 bytes") == 6
-        ratio = float(re.search(r"The cache is ([\d.]+) times faster", out).group(1))
-        assert ratio > 3
-        assert sum(web.requests.values()) == 3
+        assert float(re.search(r"took ([\d.]+) s", out).group(1)) >= 3 * SLOW
+        assert re.search(r"The cache is [\d.]+ times faster", out)
+        assert sum(web.requests.values()) == 3  # the second time, nothing is downloaded
         assert r.gears.dumpregistrations() == []
         assert r.gears.dumpexecutions() == []
         assert r.keys() == []
@@ -282,7 +282,7 @@ class TestCacheGet:
     def test_a_resource_expires(self, cache_get, web, r):
         url = f"{web.address}/short"
         cache_get(url, expiry=100)
-        assert 99_000 < r.pttl(f"cache:{{06S}}:content:{url}") <= 100_000
+        assert 50_000 < r.pttl(f"cache:{{06S}}:content:{url}") <= 100_000
         r.flushall()
         cache_get(url, expiry=0.001)
         eventually(lambda: r.exists(f"cache:{{06S}}:content:{url}"), 0)

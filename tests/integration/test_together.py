@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import redis
+from support.waiting import eventually
 
 from redgrease.engine.resp import command
 
@@ -148,6 +149,7 @@ def test_nothing_changes_under_a_sync_function(r, gears_server):
         for thread in threads:
             thread.start()
         try:
+            eventually(lambda: len(counted), len(threads))
             for number in range(200):
                 client.set(f"looked:{number}", number)
         finally:

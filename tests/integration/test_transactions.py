@@ -736,10 +736,14 @@ class TestTrouble:
 
     def test_of_a_function_that_hangs(self, own_server, connect, protocol):
         """It is aborted by another client, and the transaction goes on."""
-        with own_server.client() as admin:
+        direct = redis.Redis.from_url(own_server.redis_url)
+        direct.delete("hanging")
+        with direct, own_server.client() as admin:
             run(
                 admin,
-                "def hang(x):\n    while True: pass\n"
+                "def hang(x):\n"
+                "    execute('INCR', 'hanging')\n"
+                "    while True: pass\n"
                 f"GB('CommandReader').foreach(hang).register(trigger='hang{protocol}', mode='sync')",
             )
             wire = connect(own_server)
@@ -751,7 +755,7 @@ class TestTrouble:
                 ["EXEC"],
             )
 
-            eventually(lambda: len(admin.gears.dumpexecutions()), 1)
+            eventually(lambda: direct.get("hanging"), b"1")
             admin.gears.abortexecution(admin.gears.dumpexecutions()[0])
             replies = [wire.read() for _ in range(5)]
             assert replies[-1].startswith(b"*3\r\n+OK\r\n-") and replies[-1].endswith(b":2\r\n")
