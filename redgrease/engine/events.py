@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 SCRIPTS = frozenset({"EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"})
 """Commands within which nothing may wait."""
 WRITING_SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL", "EXEC"})
-PATIENCE = 1.0
-"""Seconds for which a command waits, at most, for events that may still be on their way."""
+PATIENCE = 10.0
+"""Seconds for which a command waits, at most, for its events, without any sign of Redis."""
+GLANCE = 1.0
+"""The same for what only asks what has happened so far."""
 MARKER_PATIENCE = 0.05
 """The same for a command that is still being carried out: the proxy tells again when it is done."""
 _log = logging.getLogger("redgrease.engine")
@@ -96,7 +98,7 @@ class Events:
         taking = tuple(one for one in registrations if one.takes_events)
         if taking:
             self.notifications.start()
-            self.settle()
+            self.settle(PATIENCE)
         wanted: set[str] = set()
         linked: set[str] = set()
         triggers: set[str] = set()
@@ -177,11 +179,15 @@ class Events:
             taken.append(Event(name, key, command))
         return taken
 
-    def settle(self) -> None:
-        """Hand on all that has happened so far, as far as that is possible at once."""
+    def settle(self, patience: float = GLANCE) -> None:
+        """Hand on all that has happened so far, as far as that is possible at once.
+
+        Args:
+            patience: How long to wait at most for a sign of Redis, in seconds.
+        """
         if not self.notifications.started:
             return
-        self.notifications.settle(PATIENCE)
+        self.notifications.settle(patience)
         if not self.sync:
             self._hand_on()
         else:

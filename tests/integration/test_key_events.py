@@ -1,10 +1,14 @@
 """Functions that are registered for events of keys, on the embedded server."""
 
+import contextlib
+import socket
 import threading
 
 import pytest
 import redis
 from support.waiting import eventually
+
+from redgrease.engine import GearsServer
 
 TIMEOUT = 10
 
@@ -225,6 +229,61 @@ class TestSync:
         thread.join(TIMEOUT)
         assert ended
         eventually(lambda: client.get("done"), "k")
+
+
+class LateEvents:
+    """A way to Redis on which events come late: only when the gate is open.
+
+    Args:
+        path: The socket of Redis.
+    """
+
+    def __init__(self, path):
+        self._path, self._listening = path, socket.create_server(("127.0.0.1", 0))
+        self.url = "redis://127.0.0.1:{}".format(self._listening.getsockname()[1])
+        self.gate = threading.Event()
+        self.gate.set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                taken, _ = self._listening.accept()
+                onward = socket.socket(socket.AF_UNIX)
+                onward.connect(self._path)
+                listens = threading.Event()
+                for ends in ((taken, onward, None), (onward, taken, listens)):
+                    threading.Thread(target=self._pump, args=(*ends, listens), daemon=True).start()
+
+    def _pump(self, source, target, late, listens):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if b"PSUBSCRIBE" in data:
+                    listens.set()
+                if late is not None and late.is_set():
+                    self.gate.wait(TIMEOUT)
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self._listening.close()
+
+
+def test_a_command_waits_for_events_that_come_late(gears_server, r):
+    """As they do where the machine has other things to do for a while."""
+    way = LateEvents(gears_server.redis_url.partition("unix://")[2])
+    with (
+        contextlib.closing(way),
+        GearsServer(redis=way.url) as server,
+        redis.Redis(port=server.port, decode_responses=True) as client,
+    ):
+        run(client, LOG + ".register('k*', mode='sync')")
+        for number in range(2):
+            way.gate.clear()
+            threading.Timer(1.5, way.gate.set).start()
+            client.set("k", number)
+            assert client.lindex("log", -1) == f"set k {number}"
 
 
 class TestAsync:
