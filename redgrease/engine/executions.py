@@ -260,9 +260,9 @@ class Execution:
             self._ended = perf_counter()
             callbacks, self._callbacks = self._callbacks, []
         self._engine.executions.ended(self)
-        self._running.release()
         for callback in callbacks:
             self._notify(callback)
+        self._running.release()  # only now: who has aborted it finds it counted
 
     def _notify(self, callback: Callback) -> None:
         try:

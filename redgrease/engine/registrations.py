@@ -230,6 +230,7 @@ class Registration:
         self.kept = Kept(engine)
         self.pace = Pace()
         self._waiting: dict[str, Execution] = {}
+        self._aborts = False  # executions that have not begun, and those that are yet to be made
 
     @property
     def id(self) -> str:
@@ -266,6 +267,7 @@ class Registration:
         """
         self.active = False
         if abort_pending:
+            self._aborts = True  # first: whoever is making one looks at it afterwards
             for execution in list(self._waiting.values()):
                 execution.cancel()
         self.kept.drop_all()
@@ -316,6 +318,8 @@ class Registration:
         execution.when_done(ended)
         if done is not None:
             execution.when_done(done)
+        if self._aborts:  # it has ended to act since the event came
+            execution.cancel()
         return execution
 
     # -- description ----------------------------------------------------------------------------

@@ -4,10 +4,14 @@ import queue
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from redgrease.engine import executions
+from redgrease.engine.pool import Pool
+from redgrease.engine.registrations import Registration, Request
+from redgrease.engine.sessions import Session
 
 pytest_plugins = ["worker_fixtures"]
 
@@ -263,3 +267,49 @@ GB('PythonReader').map(f).flatmap(lambda x: [x, x]).filter(lambda x: True).count
         [b"False"],
         [],
     )
+
+
+@pytest.fixture
+def registration():
+    """A registration by itself."""
+    engine = SimpleNamespace(
+        settings={"MaxExecutions": 0, "MaxExecutionsPerRegistration": 100, "ProfileExecutions": 0},
+        shard=SimpleNamespace(id="0" * 40),
+        futures=SimpleNamespace(interrupt=lambda execution: None),
+        pool=Pool(1),
+    )
+    engine.executions = executions.Executions(engine)
+    made = Registration(engine, Session("s"), Request("r", "KeysReader", None, (), "async"))
+    made.active = True
+    yield made
+    engine.pool.close()
+
+
+def test_who_has_aborted_finds_it_counted(registration):
+    counting, go, ended = threading.Event(), threading.Event(), []
+
+    def count(execution):
+        counting.set()
+        go.wait(10)
+
+    execution = registration.create(lambda: (), count)
+    ending = threading.Thread(target=execution.cancel)
+    aborting = threading.Thread(target=lambda: ended.append(execution.abort()))
+    ending.start()
+    assert counting.wait(10)
+    aborting.start()
+    aborting.join(0.1)
+    assert ended == []
+    go.set()
+    aborting.join(10)
+    assert ended == [True]
+    ending.join(10)
+
+
+def test_none_begins_that_is_made_while_its_registration_ends(registration):
+    """The event was faster than the end, but not the execution."""
+    before = registration.create(lambda: ())
+    registration.deactivate(abort_pending=True)
+    after = registration.create(lambda: ())
+    assert before.status == after.status == "aborted"
+    assert registration.engine.executions.all() == []
