@@ -81,7 +81,7 @@ class GearsCluster:
             "cluster-announce-ip": "127.0.0.1",
             "cluster-announce-port": self.ports[number],
             "cluster-announce-bus-port": self._bus_ports[number],
-            "cluster-node-timeout": 2000,
+            "cluster-node-timeout": 15000,
             "cluster-require-full-coverage": "no",
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
