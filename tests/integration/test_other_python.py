@@ -116,6 +116,7 @@ def test_events(r):
 def test_nothing_is_sent_that_cannot_run(r):
     names = {}
     exec("f = lambda record: 1", names)
+    r.gears.python_version()  # what the server runs, it may be asked for
     before = r.info("commandstats")
     with pytest.raises(NotShippableError, match="needs its source"):
         redgrease.KeysReader().map(names["f"]).run(on=r)
