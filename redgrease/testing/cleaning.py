@@ -10,7 +10,7 @@ from typing import Any, Iterator, List
 
 __all__ = ["LeakError", "alone", "clean", "contents"]
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds that aborted executions have to end."""
 AT_ONCE = 8
 """How many executions are aborted at the same time."""
