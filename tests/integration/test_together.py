@@ -40,12 +40,17 @@ GB('CommandReader').foreach(wait).register(trigger='wait', mode='sync')
 """
 
 
+def patient(server):
+    """A client that sends nothing twice because it has waited for some seconds."""
+    return redis.Redis(port=server.port, decode_responses=True, socket_timeout=TIMEOUT)
+
+
 class Client(threading.Thread):
     """Does things at random and counts what must come of them."""
 
-    def __init__(self, port, seed):
+    def __init__(self, server, seed):
         super().__init__(daemon=True)
-        self._redis = redis.Redis(port=port, decode_responses=True, socket_timeout=TIMEOUT)
+        self._redis = patient(server)
         self._random = random.Random(seed)
         self.expected = Counter()
         self.error = None
@@ -98,9 +103,9 @@ class Client(threading.Thread):
 
 
 def test_nothing_is_lost_and_nobody_waits_for_ever(r, gears_server):
-    with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+    with patient(gears_server) as client:
         client.execute_command("RG.PYEXECUTE", FUNCTIONS)
-        clients = [Client(gears_server.port, seed) for seed in range(THREADS)]
+        clients = [Client(gears_server, seed) for seed in range(THREADS)]
         for one in clients:
             one.start()
         expected = Counter()
@@ -131,13 +136,13 @@ GB().foreach(look).register('looked:*', mode='sync', eventTypes=['set'])
 
 def test_nothing_changes_under_a_sync_function(r, gears_server):
     """Commands that concern no function are not kept back for long, but they are for its time."""
-    with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+    with patient(gears_server) as client:
         client.execute_command("RG.PYEXECUTE", LOOKING)
         over = threading.Event()
         counted = Counter()
 
         def count(number):
-            with redis.Redis(port=gears_server.port) as other:
+            with patient(gears_server) as other:
                 while not over.is_set():
                     pipeline = other.pipeline(transaction=False)
                     for _ in range(BATCH):  # more than Redis takes at a time
@@ -182,7 +187,7 @@ TIMES, PAIRS, CONNECTIONS = 30_000, 15_000, 12
 def test_nothing_of_clients_that_read_nothing_changes_either(
     r, gears_server, requests, times, ends
 ):
-    with redis.Redis(port=gears_server.port, decode_responses=True) as client:
+    with patient(gears_server) as client:
         client.execute_command("RG.PYEXECUTE", LOOKING)
         client.set("large", "x" * 3000)
         seen = 0
