@@ -254,7 +254,8 @@ def disk_full(folder):
         scene.kill(scene.worker)
         until(lambda: scene.client.execute_command("RG.TRIGGER", "new") == [b"new"])
         assert len(scene.client.execute_command("RG.DUMPREGISTRATIONS")) == 2
-        return Outcome(re.sub(r"\s+", " ", str(answer))[-90:], recovered=recovered)
+        (seen,) = re.findall(r"[^:\n]*cannot be used: .*", str(answer).replace(str(folder), "…"))
+        return Outcome(seen.strip(), recovered=recovered)
 
 
 CLOCK = """
