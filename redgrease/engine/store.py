@@ -14,12 +14,15 @@ import pickle
 import sqlite3
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+
+from redgrease.codes import reduce_code
 
 from .errors import GearsError
 from .sessions import Session
@@ -80,6 +83,8 @@ def _native(engine: Engine) -> dict[str, dict[str, Any]]:
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Writes functions of one session."""
+
+    dispatch_table = cloudpickle.Pickler.dispatch_table.new_child({types.CodeType: reduce_code})
 
     def __init__(self, file: io.BytesIO, session: Session, engine: Engine) -> None:
         super().__init__(file, _PROTOCOL)

@@ -71,6 +71,12 @@ def test_globals_are_shared_and_complete(again):
     assert {"execute", "GB", "atomic", "loop", "asyncio", "__builtins__"} <= set(session.globals)
 
 
+def test_functions_keep_their_files_names(again):
+    source = "code = compile('def f(x): return x // 0', 'divide.py', 'exec')\nexec(code)"
+    _, (divide,) = again(source, "f")
+    assert divide.__code__.co_filename == "divide.py"
+
+
 def test_objects_stay_shared(again):
     session, (put, get) = again(
         "box = {}\ndef put(x): box['x'] = x\ndef get(x): return box", "put", "get"
