@@ -47,9 +47,13 @@ async def alone(
         flags = client.flags + flags
         if published:
             number, marker = link.marker()
-            if client.publishes:  # the worker waits for it while Redis is still at the command
-                section = link.sync(client.number, flags, words, number)
-            reply = await client.redis.exchange(request + marker, collect=collect)
+
+            def sent() -> None:
+                nonlocal section
+                if client.publishes:  # the worker waits for it while Redis is still at the command
+                    section = link.sync(client.number, flags, words, number)
+
+            reply = await client.redis.exchange(request + marker, collect, sent)
             reply, line = without_last_line(reply, b":-")
             client.publishes = line.startswith(b":")
         else:

@@ -2,7 +2,8 @@
 
 To put a thread to sleep and to wake it up again costs more than Redis takes for most commands: on
 a machine with little else to do, two thirds of a round trip.  So a thread that waits for a reply
-first looks for it, again and again, for as long as such a round trip takes.  It gives that up by
+first looks for it, again and again, for as long as such a round trip takes, and each time offers
+its processor to whoever wants it: Redis may well have to run there to reply.  It gives that up by
 and by where it turns out to be of no use: slow commands, or a machine whose processors are busy.
 """
 
@@ -14,7 +15,7 @@ import ssl
 import threading
 from time import perf_counter
 
-SPIN_SECONDS = 0.0001
+SPIN_SECONDS = 0.0002
 """How long a reply is looked for, at most, before the thread sleeps."""
 LEAST_SECONDS = 0.000005
 """Looking for less than this is given up, until a reply has come as soon as all that."""
@@ -30,7 +31,8 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
-_POSSIBLE = bool(_DONTWAIT) and _processors() > 1
+POSSIBLE = bool(_DONTWAIT) and hasattr(os, "sched_yield") and _processors() > 1
+"""Whether it makes sense here."""
 
 
 class EagerSocket:
@@ -44,7 +46,7 @@ class EagerSocket:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        possible = _POSSIBLE and not isinstance(connection, ssl.SSLSocket)
+        possible = POSSIBLE and not isinstance(connection, ssl.SSLSocket)
         self._seconds = SPIN_SECONDS if possible else -1.0
 
     def soon(self, size: int) -> bytes | None:
@@ -60,12 +62,14 @@ class EagerSocket:
             return None
         try:
             end, receive = perf_counter() + self._seconds, self._connection.recv
+            give_way = os.sched_yield
             while True:
                 try:
                     chunk = receive(size, _DONTWAIT)
                 except BlockingIOError:
                     if perf_counter() > end:
                         break
+                    give_way()
                 else:
                     self._seconds = SPIN_SECONDS
                     return chunk

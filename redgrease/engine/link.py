@@ -18,6 +18,7 @@ from typing import Any
 
 import hiredis
 
+from .awake import Awake
 from .command_names import always_special
 from .sections import Sections
 from .watch import Watch
@@ -71,6 +72,7 @@ class WorkerLink:
     def __init__(self, path: str, sections: Sections, on_events: Callable[[], None]) -> None:
         self.path = path
         self.sections, self.on_events = sections, on_events
+        self.awake = Awake()
         self.watch = Watch()
         self.plain: set[bytes] = set()
         """Names, as clients have spelled them, of commands that concern nobody but Redis."""
@@ -124,6 +126,7 @@ class WorkerLink:
         if released is not None:
             self._released[ident] = released
         self._calls[ident] = answered
+        self.awake.ask()
         self._send(hiredis.pack_command((kind, ident, str(client), flags, *words)))
 
     async def call(
@@ -155,6 +158,7 @@ class WorkerLink:
             return section
         ident = b"%d" % next(self._ids)
         self._sections[ident] = section
+        self.awake.ask()
         head = (b"SYNC", ident, str(client), flags, str(mark))
         self._send(hiredis.pack_command((*head, *words)))
         return section
@@ -209,6 +213,7 @@ class WorkerLink:
             return
         self._worker = None
         self.ready.clear()
+        self.awake.forget()
         calls, self._calls = self._calls, {}
         self._released.clear()
         reason = b": " + self._reason if self._reason else b""
@@ -250,8 +255,11 @@ class WorkerLink:
         released = self._released.pop(words[1], None)
         if released is not None:
             released()
-        elif section is not None and section.finish(words[2].decode(), words[3]):
-            del self._sections[words[1]]
+        elif section is not None:
+            if not section.ended.done():
+                self.awake.answered()
+            if section.finish(words[2].decode(), words[3]):
+                del self._sections[words[1]]
 
     def frame(self, worker: _Worker, words: list[bytes]) -> None:
         """Act on a frame of the worker's."""
@@ -260,6 +268,7 @@ class WorkerLink:
             self._released.pop(words[1], None)
             answered = self._calls.pop(words[1], None)
             if answered is not None:
+                self.awake.answered()
                 answered(words[2])
         elif kind == b"HOLD":
             self.holds.append(words[1])

@@ -138,12 +138,18 @@ class Redis(asyncio.Protocol):
                 return bytes(kept[:begin]), bytes(kept[end:])
         return None
 
-    async def exchange(self, request: bytes = b"", collect: bool = False) -> bytes:
+    async def exchange(
+        self,
+        request: bytes = b"",
+        collect: bool = False,
+        sent: Callable[[], None] | None = None,
+    ) -> bytes:
         """Send something, and a marker behind it.
 
         Args:
             request: What to send; nothing, to wait for what was sent before.
             collect: Whether to keep back everything that comes before the marker's reply.
+            sent: Called when it is on its way.
 
         Returns:
             What came before the marker's reply, as far as it was kept back.
@@ -162,6 +168,8 @@ class Redis(asyncio.Protocol):
             self._hello = not self.logged_in and not self.client.subscribed
             marker = command([self._token]) + (HELLO if self._hello else b"")
             self.transport.write(request + marker)
+            if sent is not None:
+                sent()
             return await self._marked
 
     async def line(self, request: bytes) -> bytes:
