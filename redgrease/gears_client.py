@@ -100,6 +100,12 @@ class Gears(Registering):
             }
             yield command.register(gear_function.options_with(given))
             return command.as_result()  # type: ignore[no-any-return]
+        named = id is not None or description is not None or replace_with is not None
+        special = unblocking or requirements or enforce_redgrease or force_reinstall_requirements
+        if type(gear_function) is str and not (named or special or upgrade):
+            # The usual script, to which nothing of what follows applies.
+            result = yield self._send_script(prepare(gear_function), {}, timeout)
+            return result  # type: ignore[no-any-return]
         wanted = self._wanted(requirements)
         if is_shipped(gear_function):
             version = yield self._short_python_version()

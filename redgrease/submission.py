@@ -50,6 +50,10 @@ def _script(value: str) -> str:
     return value
 
 
+def _unknown_version() -> Tuple[int, int]:
+    raise TypeError("the server's version of Python is needed to send a function")
+
+
 def is_shipped(function: Any) -> bool:
     """Whether something is a function that is pickled, rather than a script or its path."""
     return not isinstance(function, (bytes, str, os.PathLike))
@@ -57,7 +61,7 @@ def is_shipped(function: Any) -> bool:
 
 def prepare(
     function: Any,
-    python_version: Callable[[], Tuple[int, int]],
+    python_version: Callable[[], Tuple[int, int]] = _unknown_version,
     requirements: Iterable[Any] = (),
     desc: Optional[str] = None,
 ) -> Submission:

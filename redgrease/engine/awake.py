@@ -13,9 +13,9 @@ from time import perf_counter
 
 from .eager import LEAST_SECONDS, POSSIBLE
 
-ANSWER_SECONDS = 0.0004
+ANSWER_SECONDS = 0.0005
 """How long an answer is waited for, at most, before the loop may sleep."""
-LINGER_SECONDS = 0.0002
+LINGER_SECONDS = 0.0005
 """How long the loop turns after an answer: who calls functions often calls the next one soon."""
 
 

@@ -15,7 +15,7 @@ import ssl
 import threading
 from time import perf_counter
 
-SPIN_SECONDS = 0.0002
+SPIN_SECONDS = 0.0003
 """How long a reply is looked for, at most, before the thread sleeps."""
 LEAST_SECONDS = 0.000005
 """Looking for less than this is given up, until a reply has come as soon as all that."""
