@@ -2,7 +2,8 @@
 
 On a machine with little else to do, to put a process to sleep and to wake it up again takes longer
 than most functions run (see ``eager``).  So for a moment the loop goes on turning, and in each turn
-offers its processor to whoever wants it.  It gives that up by and by where answers take longer.
+offers its processor to whoever wants it.  It gives that up by and by where answers take longer, and
+where several are awaited there is enough to do that keeps it awake.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Awake:
         """An answer is awaited from now on."""
         self._awaited += 1
         self._asked = perf_counter()
-        if self._seconds < LEAST_SECONDS:
+        if self._awaited > 1 or self._seconds < LEAST_SECONDS:
             return
         self._end = self._asked + self._seconds
         if not self.turning:
@@ -57,10 +58,10 @@ class Awake:
         self._awaited = 0
 
     def _turn(self) -> None:
-        if perf_counter() < self._end:
+        if self._awaited <= 1 and perf_counter() < self._end:
             os.sched_yield()
             asyncio.get_running_loop().call_soon(self._turn)
             return
         self.turning = False
-        if self._awaited:
+        if self._awaited == 1:
             self._seconds /= 2

@@ -47,6 +47,7 @@ async def test_it_is_given_up_where_answers_take_long():
     for _ in range(20):
         awake.ask()
         await calm(awake)
+        awake.forget()
     awake.ask()
     assert not awake.turning
 
@@ -57,9 +58,23 @@ async def test_it_is_taken_up_again_where_they_come_soon():
     for _ in range(20):
         awake.ask()
         await calm(awake)
-    awake.forget()
+        awake.forget()
     # One that comes at once, unless the machine is in the way.
     while not awake.turning:
         awake.ask()
         awake.answered()
     await calm(awake)
+
+
+@in_loop
+async def test_it_is_not_done_where_there_is_more_to_do():
+    awake = Awake()
+    awake.ask()
+    awake.ask()
+    await calm(awake)
+    awake.forget()
+    awake.ask()
+    assert awake.turning
+    awake.ask()
+    await asyncio.sleep(0)
+    assert not awake.turning
