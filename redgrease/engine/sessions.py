@@ -100,7 +100,7 @@ class Sessions:
             if old is None:
                 raise OptionError(f"Session {ident} already exists")
             if old != ident:
-                raise OptionError(f"Can not replace an existing session {old} with {ident}")
+                raise OptionError(f"Can not replace an existing session {ident} with {old}")
         if old is not None and old not in self._linked:
             raise OptionError(f"Can not replace with {old}, session does not exists.")
 
@@ -191,7 +191,7 @@ class Sessions:
         """The reply to RG.PYDUMPSESSIONS.
 
         Args:
-            words: Its arguments: ``VERBOSE``, ``DEAD`` (also as ``TS``), ``SESSIONS id ...``.
+            words: Its arguments: ``VERBOSE``, ``DEAD``, ``SESSIONS id ...``.
         """
         return list(self._dump(words)) if not (wrong := _unknown(words)) else Error(wrong)
 
@@ -205,8 +205,7 @@ class Sessions:
                 found = self.get(ident)
                 yield describe(found, verbose) if found else f"Session {ident} does not exists"
             return
-        dead = "DEAD" in before or "TS" in before
-        for session in self.dead() if dead else self.all():
+        for session in self.dead() if "DEAD" in before else self.all():
             yield describe(session, verbose)
 
 
@@ -215,7 +214,7 @@ def _unknown(words: list[str]) -> str | None:
     for word in words:
         if word.upper() == "SESSIONS":
             break
-        if word.upper() not in ("VERBOSE", "DEAD", "TS"):
+        if word.upper() not in ("VERBOSE", "DEAD"):
             return f"Unknown option {word}"
     return None
 
