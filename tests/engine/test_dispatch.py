@@ -25,6 +25,8 @@ pytest_plugins = ["worker_fixtures"]
         (["RG.PYDUMPSESSIONS", "foo"], "Unknown option foo"),
         (["RG.PYEXPORTREQ", "a"], "requirement does not exists"),
         (["RG.PAUSEREGISTRATIONS", "a"], f"Execution a does not exists on shard {'0' * 40}"),
+        (["RG.PAUSEREGISTRATIONS", "abortpending", "a"], "Execution a does not exists on shard"),
+        (["RG.UNPAUSEREGISTRATIONS", "ABORTPENDING"], "Execution ABORTPENDING does not exists on"),
     ],
 )
 def test_refusals(worker, words, text):
@@ -52,6 +54,13 @@ def test_refusals(worker, words, text):
 )
 def test_answers(worker, words, reply):
     assert worker.call(*words) == reply
+
+
+def test_functions_get_the_commands_own_complaint_about_arguments(worker):
+    script = "GB('ShardsIDReader').map(lambda x: execute('RG.GETRESULTS')).run()"
+    _, (error,) = worker.call("RG.PYEXECUTE", script)
+    wrong = b"gears.error: ERR wrong number of arguments for 'RG.GETRESULTS' command"
+    assert wrong in error
 
 
 def test_memory(worker):
