@@ -37,7 +37,7 @@ def info(engine: Engine, words: Sequence[str]) -> str:
 
 def _sections(engine: Engine) -> Iterator[tuple[str, Iterable[tuple[str, Any]]]]:
     """Names of the sections (one is misspelled, as on the original), and their fields."""
-    registrations = [one.dump() for one in engine.registrations.all()]
+    registrations = [one.dump() for one in engine.registrations.all()]  # does not wait for events
     counts = {"nexecutions": len(engine.executions.all()), "nregistrations": len(registrations)}
     yield "rg", counts.items()
     yield "rg_regisrations", [(one[1], _line(one[2:])) for one in registrations]

@@ -234,7 +234,7 @@ def describe(session: Session, verbose: bool = False) -> list[Any]:
             for package in session.packages
             if session.owner is not None
         ]
-        registrations = [registration.dump()[:10] for registration in session.registrations]
+        registrations = [registration.dump(private=False) for registration in session.registrations]
     return [
         *("ID", session.id, "sessionDescription", session.description),
         *("refCount", session.ref_count, "linked", session.linked),

@@ -56,6 +56,17 @@ def test_answers(worker, words, reply):
     assert worker.call(*words) == reply
 
 
+def test_registrations_of_verbose_sessions_are_without_private_data(worker):
+    worker.call("RG.PYEXECUTE", "GB('CommandReader').register(trigger='t')", "ID", "s")
+    try:
+        (session,) = worker.call("RG.PYDUMPSESSIONS", "VERBOSE")
+        (entry,) = worker.call("RG.DUMPREGISTRATIONS")
+        assert entry[8::2] == [b"PD", b"ExecutionThreadPool"]
+        assert session[15] == [entry[:8] + entry[10:]]
+    finally:
+        worker.call("RG.UNREGISTER", entry[1])
+
+
 def test_functions_get_the_commands_own_complaint_about_arguments(worker):
     script = "GB('ShardsIDReader').map(lambda x: execute('RG.GETRESULTS')).run()"
     _, (error,) = worker.call("RG.PYEXECUTE", script)
