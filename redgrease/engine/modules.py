@@ -18,6 +18,8 @@ NAME = b"rg"
 
 Amendment = Callable[[bytes, bool], bytes]
 """Puts Gears into a reply of Redis; is told whether it is for RESP3."""
+_MODULES = b"# Modules\r\n"
+_LINE = b"module:name=rg,ver=%d,api=1,filters=1,usedby=[],using=[],options=[]\r\n" % VERSION
 SECTIONS = frozenset({b"EVERYTHING", b"MODULES", b"RG"})
 """What asks INFO for all that modules, or this one, have to tell."""
 
@@ -72,15 +74,17 @@ def amendment(name: bytes, words: Sequence[bytes]) -> Amendment | None:
 
 
 def with_sections(reply: bytes, more: bytes) -> bytes:
-    """The reply of INFO, with more sections behind it; both are texts, encoded alike.
+    """The reply of INFO, with Gears among the modules, and more sections behind.
 
-    In RESP3 Redis's begins with ``txt:``.
+    Args:
+        reply: Redis's reply, a text; in RESP3 it begins with ``txt:``.
+        more: The sections, a text in RESP2.
     """
     if not (reply.startswith((b"$", b"=")) and more.startswith(b"$")):
         return reply  # one of them is an error
     text, added = (one.partition(b"\r\n")[2][:-2] for one in (reply, more))
     between = b"\r\n" if added and text not in (b"", b"txt:") else b""
-    text += between + added
+    text = text.replace(_MODULES, _MODULES + _LINE, 1) + between + added
     return b"%b%d\r\n%b\r\n" % (reply[:1], len(text), text)
 
 
