@@ -96,10 +96,10 @@ class Sessions:
             OptionError: It may not.
         """
         ident, old = options.id, options.replace_with
-        if ident is not None and ident in self._linked and not options.upgrade:
-            if old is None:
+        if ident is not None and ident in self._linked:
+            if old is None and not options.upgrade:
                 raise OptionError(f"Session {ident} already exists")
-            if old != ident:
+            if old is not None and old != ident:
                 raise OptionError(f"Can not replace an existing session {ident} with {old}")
         if old is not None and old not in self._linked:
             raise OptionError(f"Can not replace with {old}, session does not exists.")

@@ -63,6 +63,7 @@ def test_allowed(engine, sessions, options):
         (Options(replace_with="x"), "Can not replace with x, session does not exists."),
         (Options("new", replace_with="x"), "Can not replace with x, session does not exists."),
         (Options("old", replace_with="b"), "Can not replace an existing session old with b"),
+        (Options("old", None, True, "b"), "Can not replace an existing session old with b"),
     ],
 )
 def test_refused(engine, sessions, options, text):
