@@ -40,7 +40,9 @@ async def told(client: Client, request: bytes, words: list[bytes], amend: Amendm
     reply = await client.rights.collect(request)
     if reply.startswith(b"-") and not reply.startswith(b"-ERR Invalid command"):
         return reply
-    if words[0].upper() == b"INFO":  # what there is to tell only the worker knows
+    if words[0].upper() == b"INFO":
+        if await client.rights.refusal(b"RG.DUMPREGISTRATIONS", words):
+            return reply  # who may not ask for registrations is not told of them here
         return with_sections(reply, await client.proxy.link.call(client.number, "", words))
     return amend(reply, bool(client.flags))
 
