@@ -164,6 +164,8 @@ class PyFlatExecution:
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function, see :meth:`GearsBuilder.run`."""
+        if self._reader == "PythonReader" and not args:
+            raise GearsError("python reader function is not given")
         argument = args[0] if args else "*"
         mode = kwargs.get("mode")
         return self._plan_and_run(tuple(self._steps), for_run(self._reader, argument, kwargs), mode)

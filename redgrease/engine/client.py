@@ -17,7 +17,7 @@ import hiredis
 from .alone import alone
 from .command_names import BLOCKING, GEARS, RESCUES, RUNS_CODE, STREAMING, always_special
 from .flow import HIGH_WATER, Flow
-from .modules import with_module
+from .modules import amendment, told
 from .resp import Framer, Passage, ProtocolError
 from .rights import Rights
 from .segments import carry_out
@@ -253,8 +253,8 @@ class Client(Flow):
         elif self._transaction is None and not self._apart(name) and watch.concerns(name, words):
             self._note(name, words)  # WATCH, which may find that a key has expired
             self._start(alone(self, self._take(end), "", words))
-        elif name == b"MODULE" and [word.upper() for word in words[1:]] == [b"LIST"]:
-            self._start(self._modules(self._take(end)))
+        elif (amend := amendment(name, words)) is not None:
+            self._start(told(self, self._take(end), words, amend))
         else:
             self._let_pass(name, words, end)
 
@@ -506,8 +506,3 @@ class Client(Flow):
     async def _call(self, name: bytes, flags: str, words: list[bytes]) -> bytes:
         kind = "CALL" if name in GEARS else "HOOK"
         return await self.proxy.link.call(self.number, flags, words, kind)
-
-    async def _modules(self, request: bytes) -> bytes:
-        """MODULE LIST, with Gears among the modules."""
-        await self.mark()
-        return with_module(await self.rights.collect(request), self._resp3)

@@ -38,9 +38,12 @@ BLOCKING = frozenset(
 STREAMING = frozenset(b"SUBSCRIBE PSUBSCRIBE SSUBSCRIBE MONITOR SYNC PSYNC".split())
 """Those of them that are answered at once, and then again and again."""
 
-STATEFUL = frozenset(b"MULTI EXEC DISCARD WATCH UNWATCH RESET HELLO AUTH MODULE CLIENT".split())
+STATEFUL = frozenset(b"MULTI EXEC DISCARD WATCH UNWATCH RESET HELLO AUTH CLIENT".split())
 
-WATCHED = BLOCKING | STATEFUL
+TELLING = frozenset({b"MODULE", b"COMMAND", b"INFO"})
+"""Commands whose replies tell of Gears."""
+
+WATCHED = BLOCKING | STATEFUL | TELLING
 
 
 def always_special(name: bytes) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +12,8 @@ import hiredis
 from . import replies
 from .connection import decoded
 from .errors import GearsError
-from .keyspace import BAD_ARITY, NO_SUCH_COMMAND
+from .info import PLUGINS, info, memory
+from .keyspace import NO_SUCH_COMMAND
 from .replies import OK, Error
 from .requirements import FAILED, RequirementError
 from .script import Background, OptionError, parse_options
@@ -96,7 +95,7 @@ class Dispatcher:
             "RG.INFOCLUSTER": Row(lambda call: engine.shard.describe()),
             "RG.REFRESHCLUSTER": Row(self.refreshcluster, blocks=True),
             "RG.NETWORKTEST": Row(lambda call: OK),
-            "RG.PYSTATS": Row(self.pystats),
+            "RG.PYSTATS": Row(lambda call: memory()),
             "RG.PYDUMPREQS": Row(lambda call: engine.requirements.dump()),
             "RG.PYEXPORTREQ": Row(self.pyexportreq, 1),
             "RG.PYIMPORTREQ": Row(self.pyimportreq, 1, blocks=True),
@@ -105,9 +104,10 @@ class Dispatcher:
             "RG.CLEARREGISTRATIONSSTATS": Row(self.clearregistrationsstats),
             "RG.PYDUMPSESSIONS": Row(lambda call: engine.sessions.dump(call.words)),
             "RG.PYPROFILE": Row(lambda call: engine.profiles.command(call.words), 2),
-            "RG.DUMPPLUGINS": Row(lambda call: [["GearsPythonPlugin", 10213]]),
+            "RG.DUMPPLUGINS": Row(lambda call: [list(plugin) for plugin in PLUGINS]),
             "RG.PYEXECUTEREMOTE": Row(lambda call: "Execute remote is not longer supported"),
             "RG.PYFREEINTERPRETER": Row(lambda call: "Free interpreter is not longer supported"),
+            "INFO": Row(lambda call: info(engine, call.words)),  # the proxy puts it behind Redis's
         }
 
     # -- entrances ------------------------------------------------------------------------------
@@ -164,8 +164,7 @@ class Dispatcher:
         row = self.table.get(words[0].decode("latin-1").upper())
         if row is None:
             raise GearsError(NO_SUCH_COMMAND)
-        if not row.fits(len(words) - 1):
-            raise GearsError(BAD_ARITY)
+        # To Redis, modules' commands take any number of arguments: they themselves complain.
         value = self._run(words, Call(words[1:], inside=True))
         if isinstance(value, Error):
             raise GearsError(str(value))
@@ -311,10 +310,15 @@ class Dispatcher:
         return DEFERRED if error is None else error
 
     def pauseregistrations(self, call: Call, unpause: bool = False) -> Any:
-        """RG.PAUSEREGISTRATIONS id and RG.UNPAUSEREGISTRATIONS id."""
+        """RG.PAUSEREGISTRATIONS id and RG.UNPAUSEREGISTRATIONS id.
+
+        Of several IDs, and of ABORTPENDING, only the original's documentation knows; nothing that
+        has not begun is left anyway.
+        """
         verb = "unpause" if unpause else "pause"
         found = []
-        for ident in call.words:
+        idents = [word for word in call.words if word.upper() != "ABORTPENDING"]
+        for ident in idents or call.words:
             registration = self._engine.registrations.get(ident)
             if registration is None:
                 return Error(f"Execution {ident} does not exists on shard {self._engine.shard.id}")
@@ -333,13 +337,6 @@ class Dispatcher:
         return OK
 
     # -- Python ---------------------------------------------------------------------------------
-
-    def pystats(self, call: Call) -> Any:
-        """RG.PYSTATS: the worker's memory, as far as the system tells."""
-        scale = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-        current = _resident() or peak
-        return ["TotalAllocated", peak, "PeakAllocated", peak, "CurrAllocated", current]
 
     def pyexportreq(self, call: Call) -> Any:
         """RG.PYEXPORTREQ name; may have to fetch wheels."""
@@ -376,12 +373,3 @@ def _unknown(words: list[bytes]) -> Error:
     name, *rest = (word.decode("utf-8", "replace") for word in words)
     shown = "".join(f"'{word[:128]}' " for word in rest)[:128]
     return Error(f"ERR unknown command '{name[:128]}', with args beginning with: {shown}")
-
-
-def _resident() -> int | None:
-    """Bytes of memory in use now."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as status:
-            return int(status.read().split()[1]) * resource.getpagesize()
-    except OSError:
-        return None

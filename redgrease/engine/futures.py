@@ -247,8 +247,8 @@ class Futures:
         """``setFutureResults(future, result)``, from any thread."""
         self.loop.call_soon_threadsafe(_unless_done, future, future.set_result, result)
 
-    def set_exception(self, future: asyncio.Future[Any], error: BaseException) -> None:
-        """``setFutureException(future, error)``, from any thread."""
+    def set_exception(self, future: asyncio.Future[Any], error: Any) -> None:
+        """``setFutureException(future, error)``, from any thread; a text is an error, too."""
         self.loop.call_soon_threadsafe(_unless_done, future, future.set_exception, error)
 
 
@@ -259,7 +259,10 @@ def _cancel(pending: Pending) -> None:
 
 def _unless_done(future: asyncio.Future[Any], settle: Callable[[Any], None], value: Any) -> None:
     if not future.done():
-        settle(value)
+        try:
+            settle(value)
+        except TypeError:  # no exception; without it whoever waits would wait for ever
+            future.set_exception(Exception(str(value)))
 
 
 def _message(error: BaseException) -> str:

@@ -31,6 +31,8 @@ BLOCKING = frozenset(
         "BZMPOP",
         "XREAD",
         "XREADGROUP",
+        "WAIT",
+        "WAITAOF",
     }
 )
 """Commands that may wait; inside a function they answer at once."""

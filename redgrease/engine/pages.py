@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from .connection import Connection, ErrorReply
 from .context import Shield
 from .errors import GearsError
+from .fields import field_dict
 from .keyspace import Keyspace
 
 READ_SCRIPT = b"""
@@ -79,23 +80,6 @@ class Clock(Protocol):
     """Where the time spent reading is noted."""
 
     read_seconds: float
-
-
-def field_dict(flat: Sequence[Any]) -> dict[str, Any]:
-    """Fields and values as a dict in the original's order, which is the reverse of Redis's.
-
-    Field names are texts on the original too (it keeps them as C strings), so bytes that are no
-    UTF-8 appear as escapes; of repeated names the last counts.
-    """
-    pairs: dict[str, Any] = {}
-    for index in range(0, len(flat), 2):
-        name = flat[index]
-        if type(name) is not str:
-            name = bytes(name).decode("utf-8", "backslashreplace")
-        if "\0" in name:
-            name = name.partition("\0")[0]
-        pairs[name] = flat[index + 1]
-    return dict(reversed(pairs.items()))
 
 
 def key_record(key: Any, kind: str, value: Any) -> Record:

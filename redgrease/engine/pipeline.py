@@ -389,7 +389,8 @@ class _Writer:
             self._accumulate(number, f"a = {name}(a, r)", _makes_futures(step.callbacks[0]))
         elif kind == "aggregate":
             name = self._name(number, "aggregate", step.callbacks[0])
-            self._accumulate(number, f"a = {name}(a if a else {self._zero(number, step)}, r)")
+            zero = self._zero(number, step)
+            self._accumulate(number, f"a = {name}(a if a else {zero}, r)", builtin=True)
         elif kind == "count":
             self._add("n += r" if self._counted else "n += 1")
         elif kind == "average":
@@ -418,10 +419,12 @@ class _Writer:
         self._add("            continue", "    gathered = gathered | one")
         self._add("except BaseException:", "    gathered = set()", "    raise")
 
-    def _accumulate(self, number: int, text: str, futures: bool = False) -> None:
+    def _accumulate(
+        self, number: int, text: str, futures: bool = False, builtin: bool = False
+    ) -> None:
         self._add("try:")
         self._depth += 1
-        self._call(number, text)
+        self._call(number, text, builtin)
         self._settle("a")
         if futures:
             self._add("elif run.maker.dropped():", "    a = None")
@@ -443,7 +446,7 @@ class _Writer:
         if step.kind == "aggregateby":
             zero = self._zero(number, step)
             self._add("a = groups.get(key)")
-            self._call(number, f"a = {name}(key, a if a else {zero}, r)")
+            self._call(number, f"a = {name}(key, a if a else {zero}, r)", builtin=True)
         else:
             self._call(number, f"a = {name}(key, groups.get(key), r)")
         self._settle("a")
@@ -470,7 +473,7 @@ class _Writer:
                 name = self._name(number, "combine", step.callbacks[1])
                 self._add("if filled:")
                 self._depth += 1
-                self._call(number, f"a = {name}({self._zero(number, step)}, a)")
+                self._call(number, f"a = {name}({self._zero(number, step)}, a)", builtin=True)
                 self._settle("a")
                 self._add("out = [a]")
                 self._depth -= 1
@@ -491,7 +494,7 @@ class _Writer:
         zero = self._zero(number, step)
         self._add("out = []", "for key, a in groups.items():", "    try:")
         self._depth += 2
-        self._call(number, f"a = {name}(key, {zero}, a)")
+        self._call(number, f"a = {name}(key, {zero}, a)", builtin=True)
         self._settle("a")
         self._add('out.append({"key": key, "value": a})')
         self._depth -= 1

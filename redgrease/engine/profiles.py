@@ -217,7 +217,8 @@ class Profiles:
         """The reply to RG.PYPROFILE.
 
         Args:
-            words: Its arguments: ``STATS id [order]`` or ``RESET id``.
+            words: Its arguments: ``STATS id [order]`` or ``RESET id``.  An order that ``pstats``
+                does not know is passed over, as the original does with all of them.
         """
         action = words[0].upper()
         if action not in ("STATS", "RESET"):
@@ -232,7 +233,5 @@ class Profiles:
         profile = self._all.get(session)
         if not profile:
             return Error(f"session {session.id} has no profile; it needs ProfileExecutions 1")
-        order = words[2] if len(words) > 2 else DEFAULT_ORDER
-        if order not in pstats.Stats.sort_arg_dict_default:
-            return Error(f"Unknown order {order}")
-        return profile_info(profile, order)
+        known = len(words) > 2 and words[2] in pstats.Stats.sort_arg_dict_default
+        return profile_info(profile, words[2] if known else DEFAULT_ORDER)

@@ -9,8 +9,9 @@ from typing import Any
 
 from .connection import ErrorReply
 from .errors import GearsError, PlainError
+from .fields import field_dict
 from .keyspace import Keyspace
-from .pages import Clock, Pages, field_dict
+from .pages import Clock, Pages
 
 READERS = frozenset(
     {

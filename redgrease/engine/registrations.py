@@ -328,13 +328,18 @@ class Registration:
         """The reader's own part of :meth:`dump`, ``RegistrationData``."""
         return ["mode", self.mode, *self.stats.counters(), "lastError", self.stats.last_error]
 
-    def dump(self) -> list[Any]:
-        """Its entry in the reply to RG.DUMPREGISTRATIONS."""
+    def dump(self, private: bool = True) -> list[Any]:
+        """Its entry in the reply to RG.DUMPREGISTRATIONS.
+
+        Args:
+            private: Whether to tell of its session, too.
+        """
         from .sessions import private_data
 
         return [
             *("id", self.id, "reader", self.request.reader, "desc", self.request.description),
-            *("RegistrationData", self.data(), "PD", private_data(self.session)),
+            *("RegistrationData", self.data()),
+            *(("PD", private_data(self.session)) if private else ()),
             *("ExecutionThreadPool", "DefaultPool"),
         ]
 

@@ -15,7 +15,7 @@ from .errors import GearsError
 from .keys_registration import KeysRegistration, keys_options
 from .registrations import Registration, Request, take_mode
 from .steps import Step
-from .store import pickled
+from .store import parts, pickled
 from .streams import StreamRegistration, stream_options
 
 if TYPE_CHECKING:
@@ -100,9 +100,8 @@ class Registrations:
         kind, check = KINDS[reader]
         chosen = check(self._engine, argument, {**options, "mode": mode})
         request = Request(ident, reader, description, steps, mode, chosen, function)
-        for callback in (*(one for step in steps for one in step.callbacks), function):
-            if callback is not None:
-                pickled(callback, context.session, self._engine)
+        for part in parts(request):
+            pickled(part, context.session, self._engine)
         registration = kind(self._engine, context.session, request)
         script = context.script
         if isinstance(registration, CommandRegistration):

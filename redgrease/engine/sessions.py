@@ -96,11 +96,11 @@ class Sessions:
             OptionError: It may not.
         """
         ident, old = options.id, options.replace_with
-        if ident is not None and ident in self._linked and not options.upgrade:
-            if old is None:
+        if ident is not None and ident in self._linked:
+            if old is None and not options.upgrade:
                 raise OptionError(f"Session {ident} already exists")
-            if old != ident:
-                raise OptionError(f"Can not replace an existing session {old} with {ident}")
+            if old is not None and old != ident:
+                raise OptionError(f"Can not replace an existing session {ident} with {old}")
         if old is not None and old not in self._linked:
             raise OptionError(f"Can not replace with {old}, session does not exists.")
 
@@ -191,7 +191,7 @@ class Sessions:
         """The reply to RG.PYDUMPSESSIONS.
 
         Args:
-            words: Its arguments: ``VERBOSE``, ``DEAD`` (also as ``TS``), ``SESSIONS id ...``.
+            words: Its arguments: ``VERBOSE``, ``DEAD``, ``SESSIONS id ...``.
         """
         return list(self._dump(words)) if not (wrong := _unknown(words)) else Error(wrong)
 
@@ -205,8 +205,7 @@ class Sessions:
                 found = self.get(ident)
                 yield describe(found, verbose) if found else f"Session {ident} does not exists"
             return
-        dead = "DEAD" in before or "TS" in before
-        for session in self.dead() if dead else self.all():
+        for session in self.dead() if "DEAD" in before else self.all():
             yield describe(session, verbose)
 
 
@@ -215,7 +214,7 @@ def _unknown(words: list[str]) -> str | None:
     for word in words:
         if word.upper() == "SESSIONS":
             break
-        if word.upper() not in ("VERBOSE", "DEAD", "TS"):
+        if word.upper() not in ("VERBOSE", "DEAD"):
             return f"Unknown option {word}"
     return None
 
@@ -235,7 +234,7 @@ def describe(session: Session, verbose: bool = False) -> list[Any]:
             for package in session.packages
             if session.owner is not None
         ]
-        registrations = [registration.dump()[:10] for registration in session.registrations]
+        registrations = [registration.dump(private=False) for registration in session.registrations]
     return [
         *("ID", session.id, "sessionDescription", session.description),
         *("refCount", session.ref_count, "linked", session.linked),

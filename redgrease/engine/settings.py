@@ -30,7 +30,7 @@ class Key:
     python: bool = False
     """Whether it belongs to the Python plugin, which words its answers differently."""
     minimum: int | None = None
-    """For runtime keys of the plugin; the core accepts any number."""
+    """The least number that is accepted; the core takes any for ``MaxExecutions``."""
 
 
 MAX_TIME, PER_REGISTRATION = "ExecutionMaxTime", "ExecutionMaxTimePerRegistration"
@@ -41,13 +41,13 @@ The original has no such limits.
 
 KEYS = (
     Key("MaxExecutions", 1000, runtime=True),
-    Key("MaxExecutionsPerRegistration", 100, runtime=True),
+    Key("MaxExecutionsPerRegistration", 100, runtime=True, minimum=1),
     Key("ProfileExecutions", 0, runtime=True),
     Key("ExecutionThreads", 3),
-    Key("ExecutionMaxIdleTime", 5000, runtime=True),
+    Key("ExecutionMaxIdleTime", 5000, runtime=True, minimum=1),
     Key(MAX_TIME, 0, runtime=True),
     Key(PER_REGISTRATION, 0, runtime=True),
-    Key("SendMsgRetries", 3, runtime=True),
+    Key("SendMsgRetries", 3, runtime=True, minimum=0),
     Key("Plugin", []),
     Key("CreateVenv", 0, python=True),
     Key("DownloadDeps", 0, python=True),

@@ -133,7 +133,7 @@ def _shown(step: Step, index: int | None) -> str:
     if index is None or index >= len(step.callbacks):
         return "" if step.kind in ("collect", "repartition") else _LAMBDA
     callback = step.callbacks[index]
-    return str(getattr(callback, "__name__", callback))
+    return _LAMBDA if step.builtin else str(getattr(callback, "__name__", callback))
 
 
 def native_steps(steps: Iterable[Step]) -> list[tuple[NativeStep, int]]:

@@ -157,29 +157,28 @@ def loads(body: bytes, session: Session, engine: Engine) -> Any:
     return _Unpickler(body, session, engine).load()
 
 
-def _name(function: Any) -> str:
-    return str(getattr(function, "__name__", function))
+def _name(part: Any) -> str:
+    return str(getattr(part, "__name__", "<lambda>"))  # the original has the start in a lambda
 
 
-def pickled(function: Callable[..., Any], session: Session, engine: Engine) -> bytes:
-    """Pickle a function of a session, to see whether it can be.
+def pickled(part: Any, session: Session, engine: Engine) -> bytes:
+    """Pickle a function of a session, or what an aggregation starts with, to see if it can be.
 
     Raises:
         GearsError: It cannot be.
     """
     try:
-        return dumps(function, session, engine)
+        return dumps(part, session, engine)
     except Exception as error:
         raise GearsError(
-            "Error occured when serialized a python callback,"
-            f" callback={_name(function)} error={error}"
+            f"Error occured when serialized a python callback, callback={_name(part)} error={error}"
         ) from None
 
 
-def callbacks(request: Request) -> Iterator[Callable[..., Any]]:
-    """The functions of a registration."""
+def parts(request: Request) -> Iterator[Any]:
+    """What a registration is made of and scripts supply: functions, and starts of aggregations."""
     for step in request.steps:
-        yield from (function for function in step.callbacks if function is not None)
+        yield from (part for part in (*step.callbacks, step.zero) if part is not None)
     if request.on_registered is not None:
         yield request.on_registered
 
@@ -306,8 +305,8 @@ class Store:
             body = dumps(content, session, engine)
         except Exception as error:
             for request in requests:
-                for function in callbacks(request):
-                    pickled(function, session, engine)  # says which one it is
+                for part in parts(request):
+                    pickled(part, session, engine)  # says which one it is
             raise GearsError(f"Failed serializing session: {error}") from None
         try:
             with self._transaction() as connection:

@@ -8,8 +8,8 @@ from threading import Lock
 from typing import Any
 
 from .connection import ErrorReply, text_or_bytes
+from .fields import field_dict
 from .keyspace import Keyspace
-from .pages import field_dict
 from .readers import stream_id
 
 GROUP, CONSUMER = b"__gears_consumer_group__", b"__gears_client__"

@@ -62,8 +62,8 @@ class Registered:
     def __init__(self, session, request):
         self.session, self.request, self.id = session, request, request.id
 
-    def dump(self):
-        return ["id", self.id, *range(10)]
+    def dump(self, private=True):
+        return ["id", self.id, *range(10 if private else 8)]
 
 
 def save_for_ever(path):

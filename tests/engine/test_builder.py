@@ -56,6 +56,7 @@ def test_wrong_arguments(worker, chain, text):
         ("GB('CommandReader').run()", "Given reader do not support run or not exists"),
         ("GB('PythonReader').run()", "pyreader argument must be a function"),
         ("GB('PythonReader').run(dict)", "pyreader argument must be a function"),
+        ("PyFlatExecution('PythonReader').run()", "python reader function is not given"),
         ("GB().run()\nGB().run()", "Can not run more then 1 executions in a single script"),
     ],
 )
@@ -118,9 +119,22 @@ def test_the_order_of_a_sort_must_be_a_number(worker, reverse):
     assert len(errors) == 1 and "TypeError" in errors[0] and "integer" in errors[0]
 
 
-@pytest.mark.parametrize("chain", ["avg()", "distinct()", "sort()"])
+@pytest.mark.parametrize(
+    "chain",
+    [
+        "avg()",
+        "distinct()",
+        "sort()",
+        "aggregate(0, 1, f)",
+        "aggregate(0, f, 1)",
+        "aggregate(0, f, lambda a: a)",
+        "aggregateby(lambda r: 1, 0, 1, f)",
+        "aggregateby(lambda r: 1, 0, f, 1)",
+    ],
+)
 def test_errors_of_composite_steps_look_like_others(worker, chain):
-    _, errors = worker.run(f"GB('PythonReader').{chain}.run(lambda: (i for i in [[], {{}}]))")
+    script = f"f = lambda *a: 1\nGB('PythonReader').{chain}.run(lambda: (i for i in [[], {{}}]))"
+    _, errors = worker.run(script)
     lines = ast.literal_eval(errors[0])
     assert lines[0] == "Traceback (most recent call last):\n"
     assert lines[-1].startswith("TypeError: ")

@@ -25,6 +25,8 @@ pytest_plugins = ["worker_fixtures"]
         (["RG.PYDUMPSESSIONS", "foo"], "Unknown option foo"),
         (["RG.PYEXPORTREQ", "a"], "requirement does not exists"),
         (["RG.PAUSEREGISTRATIONS", "a"], f"Execution a does not exists on shard {'0' * 40}"),
+        (["RG.PAUSEREGISTRATIONS", "abortpending", "a"], "Execution a does not exists on shard"),
+        (["RG.UNPAUSEREGISTRATIONS", "ABORTPENDING"], "Execution ABORTPENDING does not exists on"),
     ],
 )
 def test_refusals(worker, words, text):
@@ -52,6 +54,24 @@ def test_refusals(worker, words, text):
 )
 def test_answers(worker, words, reply):
     assert worker.call(*words) == reply
+
+
+def test_registrations_of_verbose_sessions_are_without_private_data(worker):
+    worker.call("RG.PYEXECUTE", "GB('CommandReader').register(trigger='t')", "ID", "s")
+    try:
+        (session,) = worker.call("RG.PYDUMPSESSIONS", "VERBOSE")
+        (entry,) = worker.call("RG.DUMPREGISTRATIONS")
+        assert entry[8::2] == [b"PD", b"ExecutionThreadPool"]
+        assert session[15] == [entry[:8] + entry[10:]]
+    finally:
+        worker.call("RG.UNREGISTER", entry[1])
+
+
+def test_functions_get_the_commands_own_complaint_about_arguments(worker):
+    script = "GB('ShardsIDReader').map(lambda x: execute('RG.GETRESULTS')).run()"
+    _, (error,) = worker.call("RG.PYEXECUTE", script)
+    wrong = b"gears.error: ERR wrong number of arguments for 'RG.GETRESULTS' command"
+    assert wrong in error
 
 
 def test_memory(worker):

@@ -148,6 +148,19 @@ def f(x):
     assert failure(worker, script) == "no 1"
 
 
+@pytest.mark.parametrize("error", ["'late'", "ValueError('late')", "StopIteration('late')"])
+def test_futures_of_the_loop_take_any_error(worker, error):
+    script = f"""
+import threading
+async def f(x):
+    made = createFuture()
+    threading.Thread(target=setFutureException, args=(made, {error})).start()
+    return await made
+{ONE}.map(f).run()
+"""
+    assert failure(worker, script) == "late"
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 REFUSED = [

@@ -75,6 +75,7 @@ def test_blocking_commands_do_not_block(execute):
     execute("RPUSH", "l", "x")
     assert execute("BLPOP", "l", 0) == ["l", "x"]
     assert execute("XREAD", "BLOCK", 0, "STREAMS", "s", "$") is None
+    assert execute("WAIT", 1, 0) == 0
     with pytest.raises(GearsError, match="WRONGTYPE"):
         execute("SET", "k", "v")
         execute("BLPOP", "k", 0)

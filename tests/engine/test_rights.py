@@ -25,6 +25,7 @@ USERS = {
     "writes": "+@read +@write +@connection +@transaction",
     "reads": "+@read +@connection +@transaction",
     "sets": "+set +auth",
+    "looks": "+info +@connection",
 }
 
 
@@ -168,6 +169,13 @@ def test_silence_gives_no_rights(user, wire, login, how):
     while not (line := wire._file.readline()).startswith((b"+PONG", b"-NOPERM User", b"-NOAUTH")):
         assert line
     assert not admin.exists("hacked")
+
+
+def test_only_who_may_manage_functions_is_told_of_them_by_info(user):
+    assert user("anything").info("rg")["rg_nregistrations"] == 2
+    everything = user("looks").info("everything")
+    assert everything["redis_version"]
+    assert not any(name.startswith("rg_") for name in everything)
 
 
 def test_who_may_and_wants_no_replies(user, wire):

@@ -94,5 +94,11 @@ def test_numbers_are_decimal(value):
     (answer,) = settings.set(["MaxExecutions", value])
     assert answer == "(error) Failed setting config value MaxExecutions"
     assert settings.set(["MaxExecutions", "-1"]) == [OK]
+    assert settings.set(["SendMsgRetries", "0"]) == [OK]
+    for name, number in (
+        *(("MaxExecutionsPerRegistration", "0"), ("ExecutionMaxIdleTime", "0")),
+        ("SendMsgRetries", "-1"),
+    ):
+        assert settings.set([name, number]) == [f"(error) Failed setting config value {name}"]
     with pytest.raises(ValueError):
         Settings({"ExecutionThreads": value})

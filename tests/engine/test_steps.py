@@ -47,6 +47,8 @@ def test_composite_steps_are_shown_as_native_ones(step, expected):
 def test_arguments_are_shown():
     rows = [row for row, _ in native_steps([Step("map", (named,)), Step("limit", count=3)])]
     assert [row.arg for row in rows] == ["", "named", "3"]
+    ((extractor, _),) = native_steps([Step("countby", (named,), builtin=True)])[1:2]
+    assert extractor.arg == "<lambda>"
 
 
 def test_every_step_knows_the_one_it_belongs_to():

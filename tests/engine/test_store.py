@@ -1,6 +1,7 @@
 """Sessions that outlive the worker."""
 
 import asyncio
+import dataclasses
 import os
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from bare_engine import BareEngine
 
 from redgrease.engine.errors import GearsError
 from redgrease.engine.sessions import Session
+from redgrease.engine.steps import Step
 from redgrease.engine.store import SavedTimer, Store, pickled
 
 
@@ -201,6 +203,16 @@ def test_what_cannot_be_pickled(store, engine):
         store.save(session, engine)
     assert str(raised.value).startswith(LOCK.format("<lambda>"))
     assert store.load(engine) == []
+
+
+def test_a_start_that_cannot_be_pickled(store, engine):
+    session = engine.session("def f(a, r): return r")
+    made = engine.register(session)
+    step = Step("aggregate", (session.globals["f"],) * 2, zero=threading.Lock())
+    made.request = dataclasses.replace(made.request, steps=(step,))
+    with pytest.raises(GearsError) as raised:
+        store.save(session, engine)
+    assert str(raised.value).startswith(LOCK.format("<lambda>"))
 
 
 def test_what_changes_meanwhile(engine):
