@@ -6,25 +6,30 @@ nothing.
 """
 
 import types
-from typing import Any, Tuple
+from typing import Any, Callable, Tuple
 
-__all__ = ["reduce_code"]
+__all__ = ["Reduce", "with_file"]
+
+# Tells pickle how a code object is made again: what is called, and with which arguments.
+Reduce = Callable[[types.CodeType], Tuple[Any, Tuple[Any, ...]]]
 
 # What cloudpickle puts in the place of the name.
 _NAMELESS = "<dynamic-code>"
 
 
-def reduce_code(code: types.CodeType) -> Tuple[Any, Tuple[Any, ...]]:
-    """Tell pickle how a code object is made again (Python 3.8 and later).
+def with_file(reduce: Reduce) -> Reduce:
+    """Have code objects keep the name of their file (Python 3.8 and later).
 
     Args:
-        code: The code object.
+        reduce: What cloudpickle does with a code object.
 
     Returns:
-        What pickle calls, and with which arguments.
+        What to do in its place.
     """
-    from cloudpickle import cloudpickle_fast
 
-    make, arguments = cloudpickle_fast._code_reduce(code)
-    name = "".join(code.co_filename)  # a new one, as cloudpickle does with all texts of code
-    return make, tuple(name if item == _NAMELESS else item for item in arguments)
+    def reduce_code(code: types.CodeType) -> Tuple[Any, Tuple[Any, ...]]:
+        make, arguments = reduce(code)
+        name = "".join(code.co_filename)  # a new one, as cloudpickle does with all texts of code
+        return make, tuple(name if item == _NAMELESS else item for item in arguments)
+
+    return reduce_code

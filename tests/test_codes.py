@@ -1,15 +1,18 @@
 """Code objects keep the name of their file."""
 
 import sys
+import types
 
 import pytest
 
-pytest.importorskip("cloudpickle")
+cloudpickle = pytest.importorskip("cloudpickle")
 
 if sys.version_info < (3, 8):
     pytest.skip("no cloudpickle for this Python leaves it out", allow_module_level=True)
 
-from redgrease.codes import reduce_code
+from redgrease.codes import with_file  # noqa: E402
+
+reduce_code = with_file(cloudpickle.CloudPickler.dispatch_table[types.CodeType])
 
 
 def outer():

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from redgrease.codes import reduce_code
+from redgrease.codes import with_file
 
 from .errors import GearsError
 from .sessions import Session
@@ -84,7 +84,9 @@ def _native(engine: Engine) -> dict[str, dict[str, Any]]:
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Writes functions of one session."""
 
-    dispatch_table = cloudpickle.Pickler.dispatch_table.new_child({types.CodeType: reduce_code})
+    dispatch_table = cloudpickle.Pickler.dispatch_table.new_child(
+        {types.CodeType: with_file(cloudpickle.Pickler.dispatch_table[types.CodeType])}
+    )
 
     def __init__(self, file: io.BytesIO, session: Session, engine: Engine) -> None:
         super().__init__(file, _PROTOCOL)

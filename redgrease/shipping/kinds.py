@@ -7,7 +7,9 @@ import types
 import typing
 from typing import Any, Callable, Dict, Tuple
 
-from redgrease.codes import reduce_code
+from cloudpickle import CloudPickler
+
+from redgrease.codes import with_file
 from redgrease.shipping import classes, loader
 
 __all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "dispatcher"]
@@ -65,7 +67,7 @@ if sys.version_info >= (3, 7):
     FOREIGN[typing.ForwardRef] = _forward
 
 if sys.version_info >= (3, 8):
-    OTHERS[types.CodeType] = reduce_code
+    OTHERS[types.CodeType] = with_file(CloudPickler.dispatch_table[types.CodeType])
     # It has a lock, before Python 3.12.
     OTHERS[functools.cached_property] = lambda cached: (
         loader.make_cached_property,

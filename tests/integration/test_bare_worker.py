@@ -92,7 +92,7 @@ def python(tmp_path_factory):
     ours, bare = Path(redgrease.__file__).parent, packages / "redgrease"
     bare.mkdir()
     (bare / "__init__.py").write_text("")
-    for name in ("engine", "_version.py"):
+    for name in ("engine", "_version.py", "codes.py"):
         (bare / name).symlink_to(ours / name)
     return str(folder / "bin" / "python")
 
