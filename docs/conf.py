@@ -33,6 +33,7 @@ myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what arguments are
+autodoc_preserve_defaults = True  # as they are written: `...`, not `Ellipsis`
 add_module_names = False
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
