@@ -85,6 +85,9 @@ def test_every_operation_has_its_section():
     for name in vars(Chaining):
         if not name.startswith("_"):
             assert f"\n## {name}\n" in operations and f"drawings/{name}.svg" in operations
+            section = operations.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+            kind = re.search(rf"^\| \[`{name}`\].* (local|global) \|$", operations, re.M)[1]
+            assert f"*{kind.capitalize()}.*" in section and "ommonly" in section, name
 
 
 def test_every_setting_and_every_gears_command_is_in_the_guide():
