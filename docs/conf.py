@@ -3,6 +3,7 @@
 Nothing is fetched: there is no intersphinx, and fonts are the reader's own.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -64,3 +65,16 @@ html_theme_options = {
 }
 pygments_style = "default"
 pygments_dark_style = "github-dark"
+
+
+def readable_signature(app, what, name, obj, options, signature, returns):
+    """Show functions by their names, and defaults without a readable text as three dots."""
+    if signature:
+        signature = re.sub(r"=(Ellipsis|NOTHING)\b", "=...", signature)
+        signature = re.sub(r"<function (\w+)[^>]*>", r"\1", signature)
+    return signature, returns
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("autodoc-process-signature", readable_signature)

@@ -24,7 +24,7 @@ Which versions of Python and of redis-py go together.  This table is made of `to
 
 - **all**: everything, with the embedded server and `redgrease.aio`.
 - **sync**: everything but `redgrease.aio`, which needs redis-py 4.3.
-- **client**: words, building functions, the client and the runtime.  The embedded server and
+- **client**: building functions, the client and the runtime.  The embedded server and
   `redgrease.aio` need Python 3.10.
 - **·**: that redis-py does not run on that Python.
 

@@ -4,7 +4,7 @@ Run it against the embedded server::
 
     redgrease serve --port 0 -- python examples/basics.py
 
-or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).
+or against a Gears server that is already running (at localhost:6379, or at REDGREASE_URL).
 """
 
 import operator
@@ -29,7 +29,7 @@ r.xadd("transactions:0", {"from": "alice", "to": "bob", "amount": 27})
 print("Memory of the Python interpreter:", r.gears.pystats())
 print("Registered functions:", r.gears.dumpregistrations())
 
-# --- Functions can be text. An empty one does nothing, and that works.
+# --- Functions can be strings. An empty one does nothing, and succeeds.
 print("Result of nothing:", r.gears.pyexecute())
 
 everything = r.gears.pyexecute("GearsBuilder('KeysReader').run()")
@@ -44,6 +44,6 @@ print("Number of keys, counted by a text:", int(counted))
 count_keys = redgrease.KeysReader().count().run()
 print("Number of keys, counted by", count_keys, "is", r.gears.pyexecute(count_keys))
 
-# --- And be run as they are built: numbers out of strings, then their sum.
+# --- With `on=`, a function runs at once: here, it turns strings into numbers and adds them up.
 total = redgrease.KeysReader("*-fighter").values().map(int).aggregate(0, operator.add).run(on=r)
 print("Sum of '-fighter'-keys values:", total)

@@ -1,22 +1,22 @@
-"""A command of our own: ``cache_get url`` answers with a web resource, out of a cache in Redis.
+"""A command of your own: ``cache_get url`` returns a web resource, from a cache in Redis.
 
 Run it against the embedded server::
 
     redgrease serve --port 0 -- python examples/cache_get_command.py [URL ...]
 
-or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).  It
-leaves that server empty of registered functions and executions, and of the keys of the cache.
+or against a Gears server that is already running (at localhost:6379, or at REDGREASE_URL).  At its
+end it removes ALL registered functions and executions of that server, and the keys of the cache.
 
-The function runs on the server, where `requests` and redgrease's runtime are installed for it if
-they are not there.  What one call is downloading is not downloaded again by calls that come
-meanwhile: they wait until it is there, the download has failed, or their time is up.
+The function runs on the server, which installs `requests` and redgrease's runtime for it if they
+are missing.  What one call is downloading is not downloaded again by other calls: they wait until
+it is there, the download has failed, or their timeout has passed.
 
-Waiting is done with ``await``, so it keeps no thread of the server busy, however many calls wait.
-RedisGears 1.0 knows no ``await``.  There each call keeps one of its threads (three, unless
-ExecutionThreads says otherwise) until its end: with all threads taken, further calls queue, but
-since a call that downloads has its thread already, those that wait for it never block it.
+Calls wait with ``await``, so even many waiting calls do not occupy any threads of the server.
+RedisGears 1.0 does not support ``await``.  There, each call occupies a thread (of three, unless
+ExecutionThreads says otherwise) until it ends, and when all threads are taken, further calls
+queue.  Calls that wait never block the call they wait for, since that has its thread already.
 
-In a cluster each shard has a cache of its own: a function reaches only the keys of its shard.
+In a cluster each shard has a cache of its own, since a function reaches only keys of its shard.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ URLS = [
     "https://pypi.org/robots.txt",
 ]
 
-# A lock is renewed while its owner lives; if the server dies, it ends by itself after so long.
+# A lock is renewed as long as its owner lives; if the server dies, it expires after this time.
 LOCK_SECONDS = 5
 RELEASE = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])"
 
@@ -52,10 +52,10 @@ def download(url, timeout):
 
 
 async def download_with(lock, url, seconds):
-    """Get a resource from the web, in another thread, and renew a lock meanwhile.
+    """Get a resource from the web in another thread, and keep renewing a lock.
 
     Raises:
-        Exception: It has failed, or took too long.
+        Exception: The download failed, or took too long.
     """
     deadline = time.monotonic() + seconds
     future = asyncio.get_running_loop().run_in_executor(None, download, url, seconds)
@@ -70,7 +70,7 @@ async def download_with(lock, url, seconds):
 
 
 async def is_released(lock, owner, deadline):
-    """Wait until a lock has another owner, or none; tell whether that came in time."""
+    """Wait until a lock has another owner, or none; return whether that happened in time."""
     pause = 0.002
     while redgrease.cmd.get(lock) == owner:
         left = deadline - time.monotonic()
@@ -91,9 +91,9 @@ async def cache_get(url, expiry=3600, timeout=10):
         timeout (float): How many seconds it may take.
 
     Returns:
-        bytes: The content; None if it cannot be had, or not in time.
+        bytes: The content; None if it is not available, or not in time.
     """
-    expiry, timeout = float(expiry), float(timeout)  # they are texts from other clients
+    expiry, timeout = float(expiry), float(timeout)  # other clients pass strings
     deadline = time.monotonic() + timeout
     shard = "cache:" + redgrease.hashtag3()
     key, lock, failure = (f"{shard}:{kind}:{url}" for kind in ("content", "lock", "failure"))
@@ -108,7 +108,7 @@ async def cache_get(url, expiry=3600, timeout=10):
         if redgrease.cmd.set(lock, me, nx=True, ex=LOCK_SECONDS):
             if not redgrease.cmd.exists(key):
                 break
-            redgrease.cmd.eval(RELEASE, 1, lock, me)  # the content came after our look
+            redgrease.cmd.eval(RELEASE, 1, lock, me)  # the content arrived in the meantime
             continue
         owner = redgrease.cmd.get(lock)
         if owner is not None:
@@ -124,10 +124,10 @@ async def cache_get(url, expiry=3600, timeout=10):
         return content
     except Exception as error:
         redgrease.log(f"Cache failure #{number} {url}: {error}", "warning")
-        redgrease.cmd.set(failure, me, ex=LOCK_SECONDS)  # for those who wait
+        redgrease.cmd.set(failure, me, ex=LOCK_SECONDS)  # for the calls that wait
         return None
     finally:
-        redgrease.cmd.eval(RELEASE, 1, lock, me)  # unless it has become somebody else's
+        redgrease.cmd.eval(RELEASE, 1, lock, me)  # unless another call owns it by now
 
 
 def get_all(urls):

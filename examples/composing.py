@@ -1,13 +1,13 @@
-"""Functions out of functions: parts that are written once, and put together as needed.
+"""Composing functions: parts that are written once, and combined as needed.
 
 Run it against the embedded server::
 
     redgrease serve --port 0 -- python examples/composing.py
 
-or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).
+or against a Gears server that is already running (at localhost:6379, or at REDGREASE_URL).
 
-A GearFunction is a value: each step makes a new one and leaves the old as it was.  So chains may
-begin alike, and an ordinary Python function may add steps to whichever chain it is given.
+A GearFunction is a value: each step makes a new one and leaves the old one unchanged.  So several
+chains can share a beginning, and a Python function can add steps to any chain it is given.
 """
 
 import os
@@ -23,7 +23,7 @@ ORDERS = {
     "order:4": {"customer": "cat", "item": "coffee", "price": 5, "country": "UK"},
 }
 
-# --- Parts: what orders are, and which ones are meant.
+# --- Parts: all orders, and those from the UK.
 orders = redgrease.KeysReader("order:*").values(type="hash")
 british = orders.filter(lambda order: order["country"] == "UK")
 
@@ -44,7 +44,7 @@ def by_customer(function):
 
 
 def audited(reader):
-    """Note who orders something expensive."""
+    """Record who orders something expensive."""
     return (
         reader.values()
         .filter(lambda order: int(order["price"]) > 100)
@@ -53,7 +53,7 @@ def audited(reader):
 
 
 def main():
-    """Put them together in several ways."""
+    """Combine them in several ways."""
     for key, order in ORDERS.items():
         r.hset(key, mapping=order)
 
@@ -65,7 +65,7 @@ def main():
     print("Most expensive:", prices(orders).sort(reverse=False).limit(1).run(on=r))
     print("British customers:", sorted(by_customer(british).run(on=r)))
 
-    # --- The same part behind several readers: it is told which one to begin with.
+    # --- The same part after several readers: it gets the reader as an argument.
     registered = [
         audited(redgrease.KeysReader()).register("order:*", eventTypes=["hset"], mode="sync", on=r),
         audited(redgrease.StreamReader()).register("orders", mode="sync", on=r),

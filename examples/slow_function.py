@@ -1,7 +1,8 @@
 """A function that takes its time: the client waits for it, and it runs once.
 
-redis-py 8 gives up reading after 5 seconds and sends a command up to ten times more. A function
-that has effects must not be run again because it is slow, so Gears commands are sent once.
+redis-py 8 stops waiting for a reply after 5 seconds, and repeats a command up to ten times. A
+function with side effects must not run again just because it is slow, so Gears commands are sent
+only once.
 
 Run it against the embedded server::
 

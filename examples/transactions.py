@@ -4,17 +4,18 @@ Run it against the embedded server::
 
     redgrease serve --port 0 -- python examples/transactions.py
 
-or against a Gears server that listens already (localhost:6379, or what REDGREASE_URL says).
+or against a Gears server that is already running (at localhost:6379, or at REDGREASE_URL).
 
 Every message of a stream ``transactions:...`` is a payment.  The function moves the money between
-two accounts, at once or not at all; what cannot be paid goes to another stream, with the reason.
+two accounts, completely or not at all; payments that are impossible go to another stream, with
+the reason.
 
-A server that restarts may give a function a message again.  So each payment has a number, and what
-has become of a number is decided once.  The writes are made inside ``redgrease.atomic()``: nobody
-sees only some of them.  If a server dies amid the block, those that were made remain.
+After a restart, a server may process a message again.  So each payment has a number, and each
+number is handled only once.  All writes are inside ``redgrease.atomic()``, so that nobody sees
+only some of them.  (If the server dies in the middle of the block, the writes made so far remain.)
 
-In a cluster, a function reaches only keys of its own shard: streams and accounts that belong
-together need a common hash tag there, such as ``transactions:{uk}:monday``.
+In a cluster, a function reaches only keys of its own shard.  There, streams and accounts that
+belong together need a common hash tag, such as ``transactions:{uk}:monday``.
 """
 
 import os
@@ -36,7 +37,7 @@ r = redgrease.RedisGears.from_url(os.environ.get("REDGREASE_URL", "redis://local
 
 
 def flaw(payment):
-    """What is wrong with a payment, whatever the accounts hold; None if nothing is."""
+    """What is wrong with the payment itself; None if nothing is."""
     missing = [name for name in ("from", "to", "amount") if not payment.get(name)]
     if missing:
         return f"no {missing[0]!r}"
@@ -48,7 +49,7 @@ def flaw(payment):
 
 
 def obstacle(payment):
-    """What prevents a flawless payment now; None if nothing does."""
+    """Why a correct payment cannot be made at the moment; None if it can."""
     balance = redgrease.cmd.hget(f"account:{payment['from']}", "balance")
     if balance is None or not redgrease.cmd.exists(f"account:{payment['to']}"):
         return "no such account"
@@ -56,14 +57,14 @@ def obstacle(payment):
 
 
 def process(message):
-    """Make or reject one payment, unless that has been done before."""
+    """Make or reject one payment, unless it was handled before."""
     payment = message["value"]
     number = payment.get("number", message["id"])
     with redgrease.atomic():
         if redgrease.cmd.sismember("payments:seen", number):
             return
         reason = flaw(payment) or obstacle(payment)
-        # Up to here it only reads: whatever goes wrong, nothing has been changed.
+        # Up to here nothing was written, so whatever goes wrong, nothing has changed.
         redgrease.cmd.sadd("payments:seen", number)
         if reason is None:
             amount = int(payment["amount"])

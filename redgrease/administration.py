@@ -233,10 +233,10 @@ class Administration(Sender):
 
         Args:
             session: The session.
-            order: What to sort by, in the words of Python's ``pstats``.
+            order: What to sort by; one of the sort keys of Python's ``pstats``.
 
         Returns:
-            The profile as a text.
+            The profile as a string.
 
         Raises:
             SessionError: There is none of that name.

@@ -1,4 +1,4 @@
-"""The steps that an open function takes: a method for each, which makes the step and appends it."""
+"""Operations: methods that append a step to an open function."""
 
 from typing import TYPE_CHECKING, Any, Iterable, List
 
@@ -33,7 +33,7 @@ def _aggregation(
 
 
 class Chaining:
-    """The methods that take another step.  Each returns a new function."""
+    """The operations, as methods.  Each returns a new function with one more step."""
 
     def _append(
         self, step: ops.Operation, requirements: Any, title: str, shown: Iterable[Any]
@@ -58,10 +58,10 @@ class Chaining:
         return self._append(ops.STEPS[title](*args), requirements, title, shown)
 
     def map(self, op: Any, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Replace each record by what a function makes of it.
+        """Replace each record by what a function returns for it.
 
         Args:
-            op: Called with a record; returns the new one.
+            op: Called with a record; returns the new record.
             requirements: Packages that the function needs.
         """
         return self._then("map", [operand("map", op)], [op], requirements)
@@ -70,35 +70,35 @@ class Chaining:
         """Replace each record by any number of records.
 
         Args:
-            op: Called with a record; returns a list of new ones (anything else is one record).
-                By default the record itself, which must be a list.
+            op: Called with a record; returns a list of new records (anything else becomes one
+                record).  By default, the record itself is split up.
             requirements: Packages that the function needs.
 
         Note:
-            Servers give the elements of a list on in reverse order.
+            The elements of a list continue in reverse order.
         """
         return self._then("flatmap", [operand("flatmap", op, passfun())], _given(op), requirements)
 
     def foreach(self, op: Any, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Call a function with each record, and pass the record on.
+        """Call a function with each record, and continue with the same record.
 
         Args:
-            op: Called with a record, for its effect.
+            op: Called with a record; what it returns is ignored.
             requirements: Packages that the function needs.
         """
         return self._then("foreach", [operand("foreach", op)], [op], requirements)
 
     def filter(self, op: Any = None, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Keep the records for which a function is true.
+        """Keep the records for which a function returns something true.
 
         Args:
-            op: Called with a record.  By default, the truth of the record itself.
+            op: Called with a record.  By default, records are kept if they are true themselves.
             requirements: Packages that the function needs.
         """
         return self._then("filter", [operand("filter", op, passfun())], _given(op), requirements)
 
     def accumulate(self, op: Any = None, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Make one record of all records of a shard.
+        """Combine all records of a shard into one.
 
         Args:
             op: Called with the accumulator (None at first) and a record; returns the accumulator.
@@ -111,7 +111,7 @@ class Chaining:
     def localgroupby(
         self, extractor: Any = None, reducer: Any = None, requirements: Any = None
     ) -> "OpenGearFunction[Any]":
-        """Group the records of each shard; gives ``{'key': …, 'value': …}`` for each group.
+        """Group the records of each shard; each group becomes ``{'key': …, 'value': …}``.
 
         Args:
             extractor: Called with a record; returns the key of its group.  By default the record.
@@ -124,7 +124,7 @@ class Chaining:
     def groupby(
         self, extractor: Any = None, reducer: Any = None, requirements: Any = None
     ) -> "OpenGearFunction[Any]":
-        """Group the records of all shards; gives ``{'key': …, 'value': …}`` for each group.
+        """Group the records of all shards; each group becomes ``{'key': …, 'value': …}``.
 
         Args:
             extractor: Called with a record; returns the key of its group.  By default the record.
@@ -159,30 +159,30 @@ class Chaining:
     def limit(
         self, length: int, start: int = 0, requirements: Any = None
     ) -> "OpenGearFunction[Any]":
-        """Pass on only some records (of each shard; ``collect`` first for a global limit).
+        """Keep only some records of each shard (for an overall limit, ``collect`` first).
 
         Args:
             length: How many records.
-            start: How many to leave out first.
+            start: How many records to skip first.
             requirements: Packages that the function needs.
         """
         numbers = [check_number("limit(length)", length, 0), check_number("limit(start)", start, 0)]
         return self._then("limit", numbers, numbers[: 2 if start else 1], requirements)
 
     def collect(self, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Bring the records of all shards to the one that was asked."""
+        """Move the records of all shards to the shard that received the command."""
         return self._then("collect", requirements=requirements)
 
     def distinct(self, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Keep one of equal records, which must be hashable."""
+        """Keep each record once; records must be hashable."""
         return self._then("distinct", requirements=requirements)
 
     def count(self, requirements: Any = None) -> "OpenGearFunction[int]":
-        """Count the records.  No records give no result, rather than 0."""
+        """Count the records.  Without records, the result is empty rather than 0."""
         return self._then("count", requirements=requirements)
 
     def repartition(self, extractor: Any, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Send each record to the shard that has a key.
+        """Move each record to the shard that owns a key.
 
         Args:
             extractor: Called with a record; returns the key.
@@ -198,10 +198,10 @@ class Chaining:
         combOp: Any = None,
         requirements: Any = None,
     ) -> "OpenGearFunction[Any]":
-        """Make one record of all records: first on each shard, then of the shards' values.
+        """Combine all records into one: first on each shard, then across shards.
 
         Args:
-            zero: What the accumulators start with, on both levels; servers take a fresh one
+            zero: What the accumulators start with, in both phases; servers start over with it
                 whenever the accumulator is false.  By default an empty list.
             seqOp: Called with the accumulator and a record.  By default, addition where zero is
                 a number, and a list of the records where it is a list.
@@ -224,7 +224,7 @@ class Chaining:
         combOp: Any = None,
         requirements: Any = None,
     ) -> "OpenGearFunction[Any]":
-        """Aggregate the records of each group; gives ``{'key': …, 'value': …}`` for each.
+        """Aggregate the records of each group; each becomes ``{'key': …, 'value': …}``.
 
         Args:
             extractor: Called with a record; returns the key of its group.  By default the record.
@@ -245,7 +245,7 @@ class Chaining:
         return self._then("aggregateby", [extract, *args], shown, requirements)
 
     def sum(self, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Add the records up.  No records give no result, rather than 0."""
+        """Add up the records.  Without records, the result is empty rather than 0."""
         step = ops.Aggregate(0, ops.adder(), ops.adder())
         return self._append(step, requirements, "sum", ())
 
@@ -265,7 +265,7 @@ class Chaining:
         return self._then("sort", [reverse], [] if reverse else [reverse], requirements)
 
     def countby(self, extractor: Any = None, requirements: Any = None) -> "OpenGearFunction[Any]":
-        """Count the records of each group; gives ``{'key': …, 'value': …}`` for each.
+        """Count the records of each group; each becomes ``{'key': …, 'value': …}``.
 
         Args:
             extractor: Called with a record; returns the key of its group.  By default the record.
@@ -275,7 +275,7 @@ class Chaining:
         return self._then("countby", [function], _given(extractor), requirements)
 
     def avg(self, extractor: Any = None, requirements: Any = None) -> "OpenGearFunction[float]":
-        """Make the mean of all records.
+        """Compute the mean of all records.
 
         Args:
             extractor: Called with a record; returns a number.  By default the record as a number.

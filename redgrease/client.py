@@ -122,7 +122,7 @@ class RedisGears(RedisGearsModule, redis.Redis):
         """Make a pipeline.
 
         Args:
-            transaction: Whether the commands are executed as one.
+            transaction: Whether to execute the commands as a transaction.
             shard_hint: As for redis-py.
 
         Returns:

@@ -1,34 +1,34 @@
-"""What can go wrong, as exception classes.
+"""The exceptions that redgrease raises.
 
 ::
 
     RedGreaseError
-    ├── GearsConnectionError        also redis ConnectionError: the connection broke meanwhile
+    ├── GearsConnectionError        also redis ConnectionError: the connection broke during the call
     ├── GearsTimeoutError           also redis TimeoutError: no reply within the caller's limit
-    ├── NodeDownError               also redis ConnectionError: a cluster's server is not reached
-    ├── PythonVersionMismatch       client and server run different Python versions
+    ├── NodeDownError               also redis ConnectionError: a server of a cluster is down
+    ├── PythonVersionMismatch       the Python of client or server is too old
     ├── NotShippableError           also TypeError: a function cannot be sent to a server
-    ├── NotInServerError            also RuntimeError: works only inside a Gears server
+    ├── NotInServerError            also RuntimeError: it works only inside a Gears server
     ├── ExecutionFailedError        by ``raise_for_errors()``: an execution had errors
     └── ServerError                 also redis ResponseError: the server replied with an error
         ├── GearsNotAvailableError      the server has no Gears
         ├── ScriptError                 Python raised on the server (has its traceback)
-        │   └── DuplicateTriggerError       the trigger is taken by another registration
+        │   └── DuplicateTriggerError       the trigger name is already in use
         ├── ExecutionNotFoundError      unknown execution id
         ├── ExecutionRunningError       the execution has not finished
         ├── RegistrationNotFoundError   unknown registration id
         ├── TriggerNotFoundError        nothing is registered for the trigger
         ├── RequirementError            a requirement could not be installed or found
         ├── SessionError                session names: taken, unknown, or not allowed
-        ├── ArgumentsError              the server does not understand the command's words
-        ├── WorkerDiedError             what runs functions has died; the call may have run
+        ├── ArgumentsError              the server does not understand the arguments
+        ├── WorkerDiedError             the worker process died; the call may have run
         ├── BlockingNotAllowedError     not possible in a transaction, in Lua, in a function
-        ├── ClusterNotReadyError        no cluster, or a server that does not know it yet
+        ├── ClusterNotReadyError        no cluster, or the server does not know it yet
         ├── UnknownConfigError          no configuration setting of that name
         └── ConfigValueError            a setting that cannot be changed, or not to that value
 
-Where an error comes from a reply, ``text`` (and ``args[0]``) is the server's text, word by word.
-This module works without redis-py; then its classes have ``Exception`` in the place of redis-py's.
+Where an error comes from a reply, ``text`` (and ``args[0]``) is the exact text of the reply.
+This module works without redis-py; its classes then derive from ``Exception``.
 """
 
 import ast
@@ -88,7 +88,7 @@ class RedGreaseError(Exception):
 
 
 class GearsConnectionError(RedGreaseError, _RedisConnectionError):
-    """The connection was lost after a command had been sent, so it may have run or not."""
+    """The connection was lost after a command was sent, so the command may or may not have run."""
 
 
 class GearsTimeoutError(RedGreaseError, _RedisTimeoutError):
@@ -96,7 +96,7 @@ class GearsTimeoutError(RedGreaseError, _RedisTimeoutError):
 
 
 class NodeDownError(RedGreaseError, _RedisConnectionError):
-    """Servers of a cluster that a command needs cannot be reached; they did not get it.
+    """Servers of a cluster cannot be reached, and so did not receive a command.
 
     Attributes:
         nodes: The names of the servers, as ``host:port``.
@@ -116,15 +116,15 @@ class NotShippableError(RedGreaseError, TypeError):
 
 
 class NotInServerError(RedGreaseError, RuntimeError):
-    """A name was used on a client which has a meaning only inside a Gears server."""
+    """Something that works only inside a Gears server was used outside of one."""
 
 
 class ExecutionFailedError(RedGreaseError):
     """An execution had errors.  Raised by ``ExecutionResult.raise_for_errors()``.
 
     Attributes:
-        errors: The server's texts, one for each error.
-        value: The results that the execution gave nevertheless.
+        errors: The error messages of the server.
+        value: The results that the execution had before.
     """
 
     def __init__(self, errors: Sequence[str] = (), value: Any = None) -> None:
@@ -142,8 +142,8 @@ class ServerError(RedGreaseError, _RedisResponseError):
     """The server replied with an error.
 
     Attributes:
-        text: The text of the reply, word by word.
-        errors: When the reply listed several errors, the texts of all of them.
+        text: The exact text of the reply.
+        errors: If the reply listed several errors, all of their messages.
     """
 
     def __init__(self, text: str = "", errors: Sequence[str] = ()) -> None:
@@ -165,16 +165,16 @@ class GearsNotAvailableError(ServerError):
 class ScriptError(ServerError):
     """Python code raised an exception on the server.
 
-    Printing this error shows the server's traceback over lines.
+    Printing this error shows the server's traceback in its usual form.
 
     Attributes:
-        lines: The traceback as the server gave it, line by line.
-        traceback: The same as one readable text.
+        lines: The lines of the server's traceback.
+        traceback: The traceback as a single string.
     """
 
     @property
     def lines(self) -> List[str]:
-        """The lines of the traceback, without the ends of lines."""
+        """The lines of the traceback, without newlines."""
         return [line for chunk in traceback_lines(self.text) for line in chunk.splitlines()]
 
     @property
@@ -191,7 +191,7 @@ class ScriptError(ServerError):
 
 
 class DuplicateTriggerError(ScriptError):
-    """The trigger is taken by another registration."""
+    """The trigger name is already in use by another registration."""
 
 
 class ExecutionNotFoundError(ServerError):
@@ -219,7 +219,7 @@ class SessionError(ServerError):
 
 
 class ArgumentsError(ServerError):
-    """The server does not understand the words of the command (it may be too old for them)."""
+    """The server does not understand the arguments of the command (it may be too old)."""
 
 
 class BlockingNotAllowedError(ServerError):
@@ -227,11 +227,11 @@ class BlockingNotAllowedError(ServerError):
 
 
 class WorkerDiedError(ServerError):
-    """What runs functions has died, so the call may have run or not; the next one finds another."""
+    """The worker process died, and the call may or may not have run; the next gets a new one."""
 
 
 class ClusterNotReadyError(ServerError):
-    """The server is in no cluster, or does not know its cluster yet (``refreshcluster()``)."""
+    """The server is not in a cluster, or does not know its cluster yet (``refreshcluster()``)."""
 
 
 class UnknownConfigError(ServerError):
@@ -243,12 +243,12 @@ class ConfigValueError(ServerError):
 
 
 def traceback_lines(text: str) -> List[str]:
-    """Take the server's text of a Python error apart.
+    """Split the server's message for a Python error into lines.
 
     Servers print a traceback as the text of a Python list, on one line.
 
     Args:
-        text: The text of an error reply, or of an error in a list of results.
+        text: The message of an error reply, or of an error in a list of results.
 
     Returns:
         The elements of the list; the text itself, if it is something else.
@@ -265,13 +265,13 @@ def traceback_lines(text: str) -> List[str]:
 
 
 def readable(text: str) -> str:
-    """Lay out the server's text of a Python error over lines.
+    """Format the server's message for a Python error as a traceback.
 
     Args:
-        text: The text of an error reply, or of an error in a list of results.
+        text: The message of an error reply, or of an error in a list of results.
 
     Returns:
-        A traceback as Python prints it; other texts unchanged.
+        A traceback as Python prints it; other messages unchanged.
     """
     return "".join(traceback_lines(text)).rstrip("\n")
 
@@ -321,11 +321,11 @@ _RULES: List[Tuple[Pattern[str], Type[ServerError]]] = [
 
 
 def classify(error: Union[str, bytes, Exception], errors: Optional[Sequence[str]] = None) -> Any:
-    """Turn an error reply into the exception class that says what it is about.
+    """Turn an error reply into an exception of the matching class.
 
     Args:
-        error: The error, as redis-py raises it or as a text.
-        errors: When the reply was a list of errors, the texts of all.
+        error: The error, as redis-py raises it or as a string.
+        errors: If the reply was a list of errors, all of their messages.
 
     Returns:
         An exception to raise.  An exception that already has a class of its own, such as

@@ -1,8 +1,8 @@
 """GearFunctions: chains of steps, from a reader to ``run`` or ``register``.
 
-An :class:`OpenGearFunction` takes more steps; each gives a new function and leaves the old one as
-it is, so a common beginning can be kept and continued in several ways.  ``run`` and ``register``
-close it; a :class:`ClosedGearFunction` can be sent to a server.
+Steps can be added to an :class:`OpenGearFunction`.  Each step returns a new function and leaves the
+old one unchanged, so a common beginning can be kept and continued in several ways.  ``run`` and
+``register`` close the function; a :class:`ClosedGearFunction` can be sent to a server.
 """
 
 import inspect
@@ -198,7 +198,7 @@ class ClosedGearFunction(GearFunction[T]):
             An ``ExecutionResult``.
 
         Raises:
-            redgrease.exceptions.RedGreaseError: What went wrong on the way or on the server.
+            redgrease.exceptions.RedGreaseError: The function was refused, lost, or failed.
         """
         gears = gears_of(gears_server)
         return gears.pyexecute(
@@ -207,13 +207,13 @@ class ClosedGearFunction(GearFunction[T]):
 
 
 def gears_of(client: Any) -> Any:
-    """The ``Gears`` of a client.
+    """Get the ``Gears`` of a client.
 
     Args:
         client: A redgrease client, its ``gears``, or any client of redis-py.
 
     Returns:
-        What has the method ``pyexecute``.
+        An object with the method ``pyexecute``.
     """
     gears = getattr(client, "gears", client)
     if hasattr(gears, "pyexecute"):
@@ -234,18 +234,17 @@ def is_async(client: Any) -> bool:
 
 
 class OpenGearFunction(Chaining, GearFunction[T]):
-    """A function that takes more steps.  Each returns a new one.
+    """A function to which steps can be added.  Each step returns a new function.
 
     Args:
         operation: The last step.
         input_function: The function that the step was appended to.
         requirements: Packages that the step needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them, unless it is
-            given others.
+        defaults: Default values for arguments of ``run`` and ``register``.
 
     Raises:
-        TypeError: Neither of them knows such an argument, or it is of a wrong type.
-        ValueError: The value of an argument is none of those possible.
+        TypeError: Neither of them has such an argument, or its type is wrong.
+        ValueError: The value of an argument is invalid.
     """
 
     def __init__(
@@ -274,28 +273,27 @@ class OpenGearFunction(Chaining, GearFunction[T]):
         on: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """Close the function, to be run once over what there is.
+        """Close the function, so that it runs once over existing data.
 
         Args:
-            arg: What to read, in place of the reader's own: a pattern of keys, the key of a
-                stream, the generator function of a PythonReader.
-            convertToStr: None, results come back as Python values; True, as texts; False, in
-                the server's own encoding.
-            collect: Whether to bring the results of all shards to the one that was asked; True
-                by default.
+            arg: What to read, instead of the reader's own argument: a key pattern, the key of a
+                stream, or the generator function of a PythonReader.
+            convertToStr: With None, results are Python values; with True, their text, as bytes;
+                with False, they are in the server's own encoding.
+            collect: Whether to collect the results of all shards on the one that received the
+                command; True by default.
             requirements: Packages that the function needs.
-            on: A client; the function is run there at once.
-            kwargs: What the reader knows: ``noScan`` and ``readValue`` (KeysReader), ``count``,
+            on: A client; the function runs there at once.
+            kwargs: Arguments of the reader: ``noScan`` and ``readValue`` (KeysReader), ``count``,
                 ``noScan`` and ``patternGenerator`` (KeysOnlyReader), ``fromId`` (StreamReader),
                 ``mode``.  With ``on``, also the arguments of ``Gears.pyexecute``.
 
         Returns:
-            The closed function; with ``on``, and on a server, the result.
+            The closed function; with ``on``, or inside a server, the result.
 
         Raises:
-            TypeError: The reader cannot be run, does not know an argument, or an argument is of
-                a wrong type.
-            ValueError: The value of an argument is none of those possible.
+            TypeError: The reader cannot be run, or an argument is unknown or has a wrong type.
+            ValueError: The value of an argument is invalid.
         """
         given, options = self._given(
             "run", {"convertToStr": convertToStr, "collect": collect, **kwargs}, on
@@ -338,23 +336,24 @@ class OpenGearFunction(Chaining, GearFunction[T]):
         on: Any = None,
         **kwargs: Any,
     ) -> Any:
-        """Close the function, to be run for each event.
+        """Close the function, so that it runs for each event.
 
         Args:
-            prefix: Of the keys whose events count: a trailing ``*`` means any continuation;
-                without one, the key itself.  By default ``*``, all keys.
+            prefix: The keys to react to: with a trailing ``*``, all keys that start with what
+                precedes it; otherwise, a single key.  By default ``*``, all keys.
             convertToStr: As for ``run``.
             collect: As for ``run``.
             mode: ``"async"`` (the default), ``"async_local"`` or ``"sync"``.
-            onRegistered: Called without arguments where the registration becomes active.
+            onRegistered: Called without arguments on each shard where the registration becomes
+                active.
             eventTypes: KeysReader: which events, such as ``["set", "del"]``.
             keyTypes: KeysReader: which types of keys, such as ``["string", "hash"]``.
             readValue: KeysReader: whether records have type and value.
-            batch: StreamReader: how many messages at most are handled at once.
-            duration: StreamReader: how many milliseconds to wait for a full batch.
+            batch: StreamReader: how many messages are processed at once, at most.
+            duration: StreamReader: how many milliseconds to wait for a complete batch.
             onFailedPolicy: StreamReader: ``"continue"``, ``"abort"`` or ``"retry"``.
             onFailedRetryInterval: StreamReader: seconds between retries.
-            trimStream: StreamReader: whether handled messages are removed.
+            trimStream: StreamReader: whether processed messages are removed from the stream.
             trigger: CommandReader: the name for ``RG.TRIGGER``.
             requirements: Packages that the function needs.
             on: A client; the function is registered there at once.
@@ -362,12 +361,12 @@ class OpenGearFunction(Chaining, GearFunction[T]):
                 (CommandReader).  With ``on``, also the arguments of ``Gears.pyexecute``.
 
         Returns:
-            The closed function; with ``on``, and on a server, the result.
+            The closed function; with ``on``, or inside a server, the result.
 
         Raises:
-            TypeError: The reader cannot be registered, does not know an argument, or an argument
-                is of a wrong type.
-            ValueError: The value of an argument is none of those possible.
+            TypeError: The reader cannot be registered, or an argument is unknown or has a wrong
+                type.
+            ValueError: The value of an argument is invalid.
         """
         named = {
             "convertToStr": convertToStr,

@@ -1,4 +1,4 @@
-"""``Gears``: the commands of RedisGears as methods, for any client of redis-py."""
+"""``Gears``: the commands of RedisGears as methods, for any redis-py client."""
 
 from typing import Any, Dict, List, Optional, Union
 
@@ -26,7 +26,7 @@ class Gears(Registering):
 
     Args:
         redis: The client.
-        timeout: How many seconds to wait for the reply to any command; None is for ever.
+        timeout: How many seconds to wait for the reply to any command; None means forever.
 
     Attributes:
         config: The configuration of the server.
@@ -176,7 +176,7 @@ class Gears(Registering):
         Args:
             id: The execution.
             unpickle: As for :meth:`getresults`.
-            timeout: How many seconds to wait; the execution goes on.
+            timeout: How many seconds to wait; the execution itself goes on.
 
         Returns:
             The results and errors.

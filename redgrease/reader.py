@@ -43,15 +43,15 @@ class GearReader(OpenGearFunction[Any]):
 
     Args:
         reader: The name.
-        defaultArg: What is read when ``run`` does not say; of a PythonReader, its generator
-            function.
+        defaultArg: What to read unless ``run`` is given something else; for a PythonReader, the
+            generator function.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
 
     Raises:
-        TypeError: An argument is of a wrong type, or unknown.
-        ValueError: There is no such reader, or an argument's value is none of those possible.
+        TypeError: An argument has a wrong type, or is unknown.
+        ValueError: There is no such reader, or the value of an argument is invalid.
     """
 
     def __init__(
@@ -95,26 +95,26 @@ class _PatternReader(GearReader):
 
 
 class KeysReader(_PatternReader):
-    """Reads keys with their types and values; registered, their events.
+    """Reads keys with their types and values, or key events if registered.
 
     Records are dicts with ``key``, ``value``, ``type`` and ``event``.
 
     Args:
-        default_key_pattern: Which keys, when ``run`` does not say.
+        default_key_pattern: Which keys to read unless ``run`` is given another pattern.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
     """
 
     _name = "KeysReader"
 
     def values(self, type: Choice = ..., event: Choice = ...) -> OpenGearFunction[Any]:
-        """Continue with the values, of certain types and events only if these are given.
+        """Continue with the values, optionally only those of certain types and events.
 
         Args:
-            type: A type of keys, or several.  When the function is registered, the server is
-                told (``keyTypes``).
-            event: An event, or several.  Likewise (``eventTypes``).
+            type: One key type, or several.  When the function is registered, the server does the
+                selecting (``keyTypes``).
+            event: One event, or several.  Likewise (``eventTypes``).
         """
         return self._select("values", field("value"), type, event)
 
@@ -191,35 +191,35 @@ class KeysOnlyReader(_PatternReader):
     """Reads the names of keys.
 
     Args:
-        default_key_pattern: Which keys, when ``run`` does not say.
-        desc: A description.
+        default_key_pattern: Which keys to read unless ``run`` is given another pattern.
+        desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
     """
 
     _name = "KeysOnlyReader"
 
 
 class StreamReader(_PatternReader):
-    """Reads the messages of a stream; registered, those that arrive in any of many.
+    """Reads the messages of a stream, or those arriving in any number of streams if registered.
 
     Records are dicts with ``key``, ``id`` and ``value``.
 
     Args:
-        default_key_pattern: The key of the stream to run over.
+        default_key_pattern: The key of the stream to read, when run.
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
     """
 
     _name = "StreamReader"
 
     def values(self) -> OpenGearFunction[Dict[str, Any]]:
-        """Continue with the messages' fields."""
+        """Continue with the fields of the messages."""
         return self._select("values", field("value"))
 
     def keys(self) -> OpenGearFunction[str]:
-        """Continue with the streams' keys."""
+        """Continue with the keys of the streams."""
         return self._select("keys", field("key"))
 
     def records(self) -> OpenGearFunction[Any]:
@@ -236,12 +236,12 @@ class PythonReader(GearReader):
     """Reads what a generator function yields on each shard: ``run(function)``.
 
     Args:
-        desc: A description.
+        desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
 
     Raises:
-        TypeError: An argument is of a wrong type, such as a function in the place of ``desc``.
+        TypeError: An argument has a wrong type, such as a function for ``desc``.
     """
 
     def __init__(
@@ -259,9 +259,9 @@ class ShardsIDReader(GearReader):
     """Reads one record on each shard: its id.
 
     Args:
-        desc: A description.
+        desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
     """
 
     def __init__(
@@ -271,12 +271,12 @@ class ShardsIDReader(GearReader):
 
 
 class CommandReader(GearReader):
-    """Registered only: reads the words of ``RG.TRIGGER name …``, as a list.
+    """Reads calls by ``RG.TRIGGER name …``, each as a list of strings; can only be registered.
 
     Args:
         desc: A description, shown in the list of registrations.
         requirements: Packages that the function needs on the server.
-        defaults: Arguments for whichever of ``run`` and ``register`` knows them.
+        defaults: Default values for arguments of ``run`` and ``register``.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ class CommandReader(GearReader):
         """Continue with the list of arguments, without the name of the trigger.
 
         Args:
-            max_count: How many at most; None for all.
+            max_count: The maximum number of arguments; None for all.
         """
         end = None if max_count is None else check_number("max_count", max_count, 0) + 1
 

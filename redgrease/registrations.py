@@ -182,11 +182,11 @@ class Registrations(Sender):
     def registration(
         self, id: Optional[RegistrationID] = None, **filters: Any
     ) -> Asks[Optional[data.Registration]]:
-        """Look one registration up.  Sends ``RG.DUMPREGISTRATIONS``.
+        """Find one registration.  Sends ``RG.DUMPREGISTRATIONS``.
 
         Args:
             id: Its id.
-            filters: What it must meet, as for :meth:`dumpregistrations`.
+            filters: Conditions that it must meet, as for :meth:`dumpregistrations`.
 
         Returns:
             The registration; None if there is none.

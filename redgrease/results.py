@@ -21,17 +21,17 @@ class ExecutionResult(Generic[T]):
     """The value that an execution gave, together with its errors.
 
     A result can be used like its value: compared, added, indexed, called, iterated over;
-    ``isinstance(result, int)`` holds for a result whose value is an int.  One record is taken
-    out of its list, hence a result with a plain value also equals the list of only that value,
-    and can be iterated over like it.
+    ``isinstance(result, int)`` holds for a result whose value is an int.  The list of a single
+    record is replaced by that record; hence a result with a plain value also equals the list of
+    just that value, and can be iterated over like it.
 
     Args:
         value: The value.
-        errors: The errors of the execution, as texts.
+        errors: The error messages of the execution.
 
     Attributes:
         value: The plain value.
-        errors: The errors, or None where a server does not tell them (triggers, for example).
+        errors: The errors, or None if the server does not report them (for triggers, for example).
     """
 
     __slots__ = ("_errors", "_value")
@@ -50,14 +50,14 @@ class ExecutionResult(Generic[T]):
 
     @property
     def errors(self) -> Optional[List[Any]]:
-        """The errors of the execution, as texts; None if the server did not tell."""
+        """The error messages of the execution; None if the server did not report them."""
         return self._errors
 
     def raise_for_errors(self) -> "ExecutionResult[T]":
         """Raise an exception if the execution had errors.
 
         Returns:
-            This very result, so that calls can be chained.
+            The result itself, so that calls can be chained.
 
         Raises:
             ExecutionFailedError: There were errors.

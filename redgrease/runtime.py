@@ -1,4 +1,4 @@
-"""The words that functions use on a Gears server.
+"""Functions and objects for use inside Gears functions.
 
 On a server they are the server's own.  Elsewhere they can be imported, so that functions can be
 written and type-checked, but calling them raises ``NotInServerError``.
@@ -58,7 +58,7 @@ def in_server() -> bool:
 
 
 def native(name: str) -> Any:
-    """The server's own object for a word.
+    """The server's own object of a name.
 
     Args:
         name: The word.
@@ -67,8 +67,8 @@ def native(name: str) -> Any:
         The object.
 
     Raises:
-        NotInServerError: This is no Gears server.
-        NotImplementedError: The server is older than the word.
+        NotInServerError: The code does not run inside a Gears server.
+        NotImplementedError: The server is too old to have it.
     """
     if not in_server():
         from redgrease.exceptions import NotInServerError
@@ -141,7 +141,7 @@ def log(message: Any, level: str = "notice") -> None:
 
 
 def hashtag() -> str:
-    """A text that hashes to a slot of the local shard (``06S`` without a cluster)."""
+    """A string that hashes to a slot of the local shard (``06S`` without a cluster)."""
     return str(native("hashtag")())
 
 
@@ -168,7 +168,7 @@ def gearsConfigGet(key: str, default: Any = None) -> Any:
 
 
 def gearsFuture() -> Any:
-    """A value to come: return it from a step, and later call its ``continueRun(value)`` or
+    """A value that is set later: return it from a step, and then call its ``continueRun(value)`` or
     ``continueFailed(message)``, from any thread.  RedisGears 1.2."""
     return native("gearsFuture")()
 

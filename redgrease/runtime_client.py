@@ -144,7 +144,7 @@ class RuntimeClient(redis.Redis):
             The reply, parsed.
 
         Raises:
-            NotInServerError: This is no Gears server.
+            NotInServerError: The code does not run inside a Gears server.
             redis.exceptions.ResponseError: The command failed; the server's own class as well.
             BlockingNotAllowedError: The command could wait, or is about a connection.
         """

@@ -93,7 +93,7 @@ class Sender(Waiting):
 
     @property
     def timeout(self) -> Optional[float]:
-        """How many seconds to wait for replies; None is for ever."""
+        """How many seconds to wait for replies; None means forever."""
         return self._caller.timeout
 
     @timeout.setter
@@ -118,7 +118,7 @@ class Sender(Waiting):
             options: Further arguments by name, as far as the command's row has such.
 
         Returns:
-            What the command's row makes of the reply.
+            The reply, converted as the command's method does.
 
         Raises:
             ServerError: The server replied with an error.
@@ -130,11 +130,11 @@ class Sender(Waiting):
         """Do what ``execute_command`` does, for a Gears command: send it, once.
 
         Args:
-            args: The command's words.
+            args: The command and its arguments.
             options: ``timeout`` in seconds, ``target_nodes`` of a cluster; others are ignored.
 
         Returns:
-            What the command's row makes of the reply.
+            The reply, converted as the command's method does.
         """
         return self._caller.execute(*args, **options)
 

@@ -90,7 +90,7 @@ class RedisGears(RedisGearsModule, redis_asyncio.Redis):  # type: ignore[misc]
         """Make a pipeline.
 
         Args:
-            transaction: Whether the commands are executed as one.
+            transaction: Whether to execute the commands as a transaction.
             shard_hint: As for redis-py.
 
         Returns:

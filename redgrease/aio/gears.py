@@ -26,7 +26,7 @@ class Gears(Awaited, WaitingGears):  # type: ignore[misc]
 
     Args:
         redis: A client of ``redis.asyncio``.
-        timeout: How many seconds to wait for the reply to any command; None is for ever.
+        timeout: How many seconds to wait for the reply to any command; None means forever.
 
     Attributes:
         config: The configuration of the server.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ServerStartError(RuntimeError):
-    """The server has ended instead of starting."""
+    """The server ended instead of starting."""
 
 
 def _path(path: str | os.PathLike[str] | None) -> str | None:
@@ -29,7 +29,7 @@ def _path(path: str | os.PathLike[str] | None) -> str | None:
 
 
 class GearsServer:
-    """A Redis address on which ``RG.*`` commands work too, for as long as it is used.
+    """An embedded Gears server: Redis with the ``RG.*`` commands.
 
     ::
 

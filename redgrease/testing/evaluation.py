@@ -13,10 +13,10 @@ __all__ = ["evaluate"]
 def evaluate(
     function: Any, records: Iterable[Any], raise_errors: bool = True
 ) -> "ExecutionResult[List[Any]]":
-    """Feed records through a function, with no server at all.
+    """Feed records through a function, without a server.
 
     The steps are run by the engine of the embedded server, in this thread: in the same order,
-    with the same rules for errors, groups and conversions.  Words that need a server, such as
+    with the same rules for errors, groups and conversions.  Functions that need a server, such as
     ``redgrease.cmd`` and ``execute``, are not available.
 
     ::
@@ -25,18 +25,18 @@ def evaluate(
 
     Args:
         function: A function made with redgrease, open or closed, or a ``GearsBuilder``.
-        records: What its reader would give: for a KeysReader dicts with ``key``, ``value``,
+        records: What its reader would produce: for a KeysReader dicts with ``key``, ``value``,
             ``type`` and ``event``, for a StreamReader dicts with ``key``, ``id`` and ``value``,
             for a CommandReader lists of the trigger and its arguments.
         raise_errors: Whether the first exception in a step is raised here, as it is.  Otherwise
             it goes on as a server does, and errors are in the result.
 
     Returns:
-        The list of the results (also if there is one only), with the errors as servers report
+        The list of the results (even if there is only one), with the errors as servers report
         them.
 
     Raises:
-        TypeError: It is no function of redgrease.
+        TypeError: It is not a function made with redgrease.
     """
     function = getattr(function, "gearfunction", function)
     if not isinstance(function, GearFunction):

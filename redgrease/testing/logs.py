@@ -10,7 +10,7 @@ __all__ = ["ServerLog"]
 
 
 class ServerLog:
-    """The log of an embedded server, from some moment on.
+    """The log of an embedded server, from a certain moment on.
 
     Functions write to it by ``log``; if they run in a process of their own, by ``print`` too.
 
@@ -37,7 +37,7 @@ class ServerLog:
         self._logger.setLevel(self._level)
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Forget what was logged so far."""
         self._start = len(self._server.log)
         self._handler.lines.clear()
 

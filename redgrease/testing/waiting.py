@@ -13,24 +13,24 @@ UNFINISHED = ("created", "running")
 def eventually(
     check: Callable[[], T], timeout: float = 5.0, interval: float = 0.01, message: str = ""
 ) -> T:
-    """Wait until something is so.
+    """Wait until a condition holds.
 
     ::
 
         assert eventually(lambda: r.get("total")) == b"3"
 
     Args:
-        check: Tells whether it is so: by what it returns, or by an ``AssertionError``.  (One that
-            only asserts has to return True in the end.)
+        check: Returns something true when the condition holds; until then, something false, or it
+            raises an ``AssertionError``.  (If it only asserts, let it return True in the end.)
         timeout: For how many seconds to wait.
-        interval: Seconds between two looks.
-        message: What was waited for, for the error.
+        interval: Seconds between two checks.
+        message: What is waited for, shown in the error.
 
     Returns:
         The first true value that ``check`` has returned.
 
     Raises:
-        AssertionError: It did not become so in time.
+        AssertionError: The condition did not hold in time.
     """
     limit = time.monotonic() + timeout
     while True:

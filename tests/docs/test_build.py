@@ -50,6 +50,12 @@ def test_the_built_site(site):
                     broken.append(f"{name}: {target}")
     assert not broken
 
+    # Signatures are those that users write.
+    for name, page in pages.items():
+        if name.startswith("api/"):
+            text = re.sub(r"<[^>]+>", "", page.read_text("utf-8"))
+            assert not re.findall(r"=Ellipsis|=NOTHING|attr_dict|&lt;function", text), name
+
     # Nothing is loaded from elsewhere when a page is shown.
     foreign = [
         f"{name}: {found}"

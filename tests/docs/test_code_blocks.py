@@ -22,6 +22,29 @@ def test_the_code_of_a_page(page, r, gears_server, tmp_path):
     Page(page, gears_server.port, tmp_path).run()
 
 
+def as_read(text, without):
+    """A page as its readers follow it: with what they see only, and one tab of each kind."""
+    text = re.sub(r"^ *<!-- run$.*?^ *-->$", "", text, flags=re.M | re.S)
+    pattern = r"^````\{tab\} (?:%s)$.*?^````$" % "|".join(without)
+    return re.sub(pattern, "", text, flags=re.M | re.S)
+
+
+@pytest.mark.parametrize(
+    "without, end",
+    [(["async", "cluster"], "### The whole example"), (["sync", "cluster"], "## Comparisons")],
+    ids=["sync", "async"],
+)
+def test_the_quickstart_leaves_no_step_out(without, end, r, gears_server, tmp_path):
+    if "async" not in without:
+        pytest.importorskip("redis.asyncio", reason="needs redis-py 4.3")
+    page = tmp_path / "page.md"
+    text = (ROOT / "docs/quickstart.md").read_text("utf-8").partition(end)[0]
+    # The server is that of the tests.
+    text = re.sub(r"^```console$.*?^```$", "", as_read(text, without), flags=re.M | re.S)
+    page.write_text(text, "utf-8")
+    Page(page, gears_server.port, tmp_path).run()
+
+
 def test_what_is_not_run_has_a_reason():
     for page in PAGES:
         for block in blocks(page.read_text("utf-8")):

@@ -23,6 +23,11 @@ def test_a_drawing_is_shown_somewhere_and_has_a_title(name):
     assert any(f"drawings/{name}" in page.read_text("utf-8") for page in pages)
 
 
+def test_pictures_are_described_in_words():
+    pages = [DOCS.parent / "README.md", *DOCS.rglob("*.md")]
+    assert [page.name for page in pages if "![](" in page.read_text("utf-8")] == []
+
+
 def test_a_record_of_nothing_is_a_mistake():
     with pytest.raises(ValueError, match="no record 'x' above"):
         MODULE["flow"]("t", ["A: 1", "--- f", "A: 2<x"])

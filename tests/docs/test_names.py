@@ -4,6 +4,8 @@ import importlib
 import re
 from pathlib import Path
 
+import redis
+
 import redgrease
 from redgrease.client import Gears
 from redgrease.gears import OpenGearFunction
@@ -85,6 +87,9 @@ def test_every_operation_has_its_section():
     for name in vars(Chaining):
         if not name.startswith("_"):
             assert f"\n## {name}\n" in operations and f"drawings/{name}.svg" in operations
+            section = operations.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+            kind = re.search(rf"^\| \[`{name}`\].* (local|global) \|$", operations, re.M)[1]
+            assert f"*{kind.capitalize()}.*" in section and "ommonly" in section, name
 
 
 def test_every_setting_and_every_gears_command_is_in_the_guide():
@@ -101,3 +106,28 @@ def test_every_setting_and_every_gears_command_is_in_the_guide():
         and name not in ("execute", "send", "timeout")
         and f"`{name}`" not in client
     ] == []
+
+
+def test_what_is_said_of_the_names_of_redisgears_is_so(r):
+    text = (PAGE.parent / "redisgears.md").read_text("utf-8").partition("## Every name")[2]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    rows = [row for row in rows if len(row) == 3]
+    from redgrease.commands import TABLE
+
+    said = {command for row in rows for command in re.findall(r"`(RG\.[A-Z]+)`", row[0])}
+    assert {name for name in TABLE if name.startswith("RG.")} <= said
+    for command in said - {"RG.HELLO"}:
+        try:
+            r.execute_command(command)
+        except redis.ResponseError as error:
+            assert "unknown command" not in str(error).lower(), command
+    for name in re.findall(r"`([\w.]+)`", " ".join(row[2] for row in rows if "RG." in row[0])):
+        module, thing = (
+            ("config", "Config.") if name.startswith("config.") else ("client", "Gears.")
+        )
+        assert is_there(f"redgrease.{module}", thing + name.rpartition(".")[2]), name
+    names = [name for row in rows if "RG." not in row[0] for name in re.findall(r"`(\w+)`", row[0])]
+    assert len(names) > 40
+    script = f"GB('ShardsIDReader').map(lambda x: [n for n in {names} if n not in NAMES]).run()"
+    result = r.gears.pyexecute("NAMES = set(globals())\n" + script)
+    assert result.value == b"[]"

@@ -1,4 +1,4 @@
-"""Delete all keys that begin with ``delete_me:``, and tell how many they were."""
+"""Delete all keys that begin with ``delete_me:``, and return how many there were."""
 
 GB("KeysReader").map(lambda record: record["key"]).foreach(
     lambda key: execute("DEL", key)

@@ -1,4 +1,4 @@
-"""Copy every message of the stream ``mystream`` into a hash of the message's name."""
+"""Copy every message of the stream ``mystream`` into a hash named after its id."""
 
 from redgrease import StreamReader, cmd
 
