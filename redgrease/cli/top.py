@@ -32,10 +32,11 @@ class View:
     Args:
         client: The client.
         lines: How many lines there are room for; None, as many as it takes.
+        width: How long lines may be; None, as long as it takes.
     """
 
-    def __init__(self, client: Any, lines: int | None = None) -> None:
-        self._client, self.lines = client, lines
+    def __init__(self, client: Any, lines: int | None = None, width: int | None = None) -> None:
+        self._client, self.lines, self.width = client, lines, width
         self._counts: dict[str, int] = {}
         self._when = 0.0
 
@@ -60,7 +61,11 @@ class View:
             Text(f"redgrease top - {time.strftime('%H:%M:%S')}; q ends it", style="bold"),
             Text(),
             Text(f"{len(registrations)} registrations", style="bold cyan"),
-            table(registrations[:first], columns, one_line=True) if registrations else NONE,
+            (
+                table(registrations[:first], columns, one_line=True, width=self.width)
+                if registrations
+                else NONE
+            ),
             _more(len(registrations) - first),
             Text(f"{len(executions)} executions" + (f": {words}" if words else ""), "bold cyan"),
             made if executions else NONE,
@@ -149,7 +154,7 @@ def top(client: Any, interval: float, times: int | None) -> None:
       redgrease top --interval 0.2
     """
     out = console()
-    view = View(client, out.height if out.is_terminal else None)
+    view = View(client, *((out.height, out.width) if out.is_terminal else ()))
     if not out.is_terminal:
         for number in range(times or 1):
             if number:
@@ -162,6 +167,7 @@ def top(client: Any, interval: float, times: int | None) -> None:
             while times is None or times > 1:
                 if _pause(interval, keyboard):
                     break
-                view.lines = out.height  # the window may have another size now
+                # The window may have another size now.
+                view.lines, view.width = out.height, out.width
                 live.update(view.render(), refresh=True)
                 times = None if times is None else times - 1

@@ -3,6 +3,7 @@
 import io
 import sys
 
+import pytest
 from rich.console import Console
 from support.terminal import Terminal
 
@@ -59,3 +60,16 @@ def test_in_a_terminal(gears_server, r):
         terminal.type("q")
         assert terminal.end() == 0
         assert "\x1b[?1049l" in terminal.raw  # the screen is as it was before
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_long_texts_leave_room_for_the_figures(r, width):
+    CommandReader(desc="a description that takes more than a line " * 4).register(
+        trigger="hello", on=r
+    )
+    r.gears.trigger("hello")
+    out = Console(width=width, height=24, file=io.StringIO())
+    out.print(View(r, 24, width).render())
+    (head,) = [line for line in out.file.getvalue().splitlines() if "triggered" in line.split()]
+    assert {"ID", "reader", "for", "done", "failed"} <= set(head.split())
+    assert ("description" in head) == (width == 120)
