@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -177,18 +176,36 @@ def load_job(client: Any, job: Job, wait: bool = False, as_json: bool = False) -
             print_outcome(out, outcome)
 
     outcomes = load_files(job.deployer(client), files, report, out)
-    failed = any(outcome.failed for outcome in outcomes)
     if wait:
-        started = {str(unfinished(each)): each.path for each in outcomes if unfinished(each)}
-        for id, error in wait_for(client, list(map(ExecID.parse, started)), out):
-            failed, path = True, started[str(id)]
-            source = Path(path).read_text(encoding="utf-8")
-            out.print(f"execution {short(id)} of {path}:", explain(error, path, source), sep="\n")
+        for at in wait_for_all(client, outcomes, out):
+            report(outcomes[at])
     if as_json:
         print_json([_as_dict(outcome) for outcome in outcomes])
     else:
         out.print(summary(outcomes))
-    return int(failed)
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+def wait_for_all(client: Any, outcomes: list[Outcome], out: Console) -> list[int]:
+    """Wait for what unblocking scripts run.
+
+    Args:
+        client: The client.
+        outcomes: What came of the scripts so far; those whose executions had errors fail.
+        out: Where a progress bar goes.
+
+    Returns:
+        Which of them failed.
+    """
+    started = {str(unfinished(each)): at for at, each in enumerate(outcomes) if unfinished(each)}
+    errors: dict[int, list[str]] = {}
+    for id, error in wait_for(client, list(map(ExecID.parse, started)), out):
+        errors.setdefault(started[str(id)], []).append(error)
+    for at, texts in errors.items():
+        path = outcomes[at].path
+        shown = "\n".join(explain(text, path, Deployer.source(path)) for text in texts)
+        outcomes[at] = outcomes[at]._replace(action="failed", error=shown)
+    return sorted(errors)
 
 
 def _as_dict(outcome: Outcome) -> dict[str, Any]:
