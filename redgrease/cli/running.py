@@ -99,7 +99,11 @@ def run(
             **session,
         )
     except ServerError as error:
-        click.echo(explain(error, name, source), err=True)
+        shown = explain(error, name, source)
+        if as_json:
+            print_json({"results": [], "errors": [shown]})
+        else:
+            click.echo(shown, err=True)
         sys.exit(1)
     if wait and isinstance(result.value, ExecID):
         id = result.value

@@ -1,5 +1,7 @@
 """``redgrease run``, ``trigger`` and ``results``."""
 
+import json
+
 import pytest
 
 ECHO = 'GB("CommandReader").map(lambda words: words[1:]).register(trigger="echo")'
@@ -80,3 +82,11 @@ def test_triggers(cli):
     assert cli.json("trigger", "--key", "k", "echo", "a")["results"] == [["k", "a"]]
     told = cli("trigger", "nosuch", status=1).stderr
     assert "nothing is registered for the trigger 'nosuch'" in told
+
+
+@pytest.mark.parametrize("code", ["1 / 0", "GB('ShardsIDReader').map(lambda x: 1 / 0).run()"])
+def test_errors_as_json(cli, code):
+    result = cli("run", code, "--json", status=1)
+    assert result.stderr == ""
+    shown = json.loads(result.stdout)
+    assert shown["results"] == [] and "ZeroDivisionError" in shown["errors"][0]
