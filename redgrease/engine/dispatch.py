@@ -339,6 +339,7 @@ class Dispatcher:
         scale = 1 if sys.platform == "darwin" else 1024
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
         current = _resident() or peak
+        peak = max(peak, current)  # the system counts the pages of a peak a little later
         return ["TotalAllocated", peak, "PeakAllocated", peak, "CurrAllocated", current]
 
     def pyexportreq(self, call: Call) -> Any:
