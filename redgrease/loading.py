@@ -283,7 +283,7 @@ class Deployer:
     def source(path: str) -> str:
         """The text of a script, as far as it can be read."""
         try:
-            return Path(path).read_text(encoding="utf-8", errors="replace")
+            return Path(path).read_text(encoding="utf-8-sig", errors="replace")
         except OSError:
             return ""
 
@@ -322,7 +322,7 @@ class Deployer:
             ValueError: It is empty, or no text.
             ServerError: The script failed.
         """
-        source = Path(path).read_text(encoding="utf-8")
+        source = Path(path).read_text(encoding="utf-8-sig")  # some editors write such a mark
         if not source.strip():
             raise ValueError(f"{path} is empty")
         options: Dict[str, Any] = {"unblocking": self.patterns.is_unblocking(path)}
