@@ -141,8 +141,11 @@ def print_outcome(out: Console, outcome: Outcome, timed: bool = False) -> None:
 def load_files(
     deployer: Deployer, files: Iterable[str], report: Callable[[Outcome], None], out: Console
 ) -> list[Outcome]:
-    """Load some files, with a progress bar if there are many of them."""
-    files, outcomes = list(files), []
+    """Load some files, with a progress bar if there are many of them.
+
+    If the server cannot be reached, that is reported once: to try each file would take long.
+    """
+    files, outcomes, lost = list(files), list[Outcome](), False
     with ExitStack() as stack:
         advance: Callable[[], None] = lambda: None  # noqa: E731
         if len(files) >= MANY and out.is_terminal:
@@ -151,11 +154,24 @@ def load_files(
             task = progress.add_task("", total=len(files))
             advance = lambda: progress.advance(task)  # noqa: E731
         for path in files:
+            if lost:
+                outcomes.append(outcomes[-1]._replace(path=path))
+                continue
             outcome = deployer.load(path)
             outcomes.append(outcome)
             report(outcome)
             advance()
+            lost = outcome.offline and not _answers(deployer.client)
     return outcomes
+
+
+def _answers(client: Any) -> bool:
+    from redis.exceptions import RedisError
+
+    try:
+        return bool(client.ping())
+    except (RedisError, OSError):
+        return False
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 
 import pytest
 from support.terminal import Terminal
@@ -149,3 +150,13 @@ def test_a_server_without_gears(cli, gears_server, tmp_path):
     for words in (("load", "a.py"), ("run", "a.py")):
         told = cli(*words, "--url", gears_server.redis_url, status=1).stderr
         assert "this server has no RedisGears" in told
+
+
+def test_a_server_that_is_not_there_is_told_once(bare_cli, tmp_path):
+    for number in range(20):
+        (tmp_path / f"s{number:02}.py").write_text(TRIGGER.format(number))
+    start = time.monotonic()
+    lines = bare_cli("load", "--port", "1", ".", status=1).stderr.splitlines()
+    assert time.monotonic() - start < 40  # some seconds for each look, as redis-py tries again
+    assert lines[0] == "failed ./s00.py" and "localhost:1" in lines[1]
+    assert lines[2:] == ["20 failed"]
