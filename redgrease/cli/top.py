@@ -52,7 +52,7 @@ class View:
         states = Counter(str(each.status) for each in executions)
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         registrations.sort(key=lambda each: -float(rates.get(str(each.id), 0)))
-        executions.sort(key=lambda each: (str(each.status) in FINAL, _age(each.executionId)))
+        executions.sort(key=lambda each: (_rank(str(each.status)), _age(each.executionId)))
         first, last = self._room(len(registrations), len(executions))
         made = table(executions[:last], EXECUTION_COLUMNS, one_line=True)
         for row, each in zip(made.rows, executions):
@@ -97,6 +97,11 @@ class View:
 
 def _more(count: int) -> Text:
     return Text(f"… and {count} more" if count > 0 else "", style="dim")
+
+
+def _rank(status: str) -> int:
+    """Where executions of a status stand: first what runs, then what waits, then what has ended."""
+    return 0 if status == "running" else 2 if status in FINAL else 1
 
 
 def _age(id: Any) -> int:
