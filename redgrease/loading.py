@@ -59,6 +59,7 @@ class Patterns:
         unblocking: Which scripts need not be waited for: a pattern, a part of the path, or a
             compiled regular expression that is searched in it.
         ignore: Which files and directories are passed over, unless they are named one by one.
+            Those that begin with a dot always are: they belong to editors, git, and the like.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Patterns:
         self.scripts = _globs(scripts, ["*.py"])
         self.requirements = _globs(requirements, ["*requirements*.txt"])
         self.unblocking = "unblock" if unblocking is None else unblocking
-        self.ignore = _globs(ignore, ["_*", ".*"])
+        self.ignore = [*_globs(ignore, ["_*"]), ".*"]
 
     def kind(self, path: str, named: bool = False) -> Optional[str]:
         """What a file is, going by its name.
@@ -171,7 +172,10 @@ def explain(error: Union[str, BaseException], path: str, source: str) -> str:
     Returns:
         The error over lines.
     """
-    if isinstance(error, BaseException) and not isinstance(error, exceptions.ServerError):
+    is_own = isinstance(error, exceptions.GearsNotAvailableError)  # says more than the server
+    if isinstance(error, BaseException) and (
+        is_own or not isinstance(error, exceptions.ServerError)
+    ):
         return str(error) or type(error).__name__
     raw = error.text if isinstance(error, exceptions.ServerError) else str(error)
     lines = source.splitlines()
@@ -271,14 +275,15 @@ class Deployer:
                 return Outcome(path, action, done or ())
             return done
         except (exceptions.RedGreaseError, RedisError, OSError, ValueError) as error:
-            shown = explain(error, path, self._source(path))
+            shown = explain(error, path, self.source(path))
             offline = isinstance(error, (NoConnection, ConnectionError))
             return Outcome(path, "failed", error=shown, offline=offline)
 
     @staticmethod
-    def _source(path: str) -> str:
+    def source(path: str) -> str:
+        """The text of a script, as far as it can be read."""
         try:
-            return Path(path).read_text(encoding="utf-8", errors="replace")
+            return Path(path).read_text(encoding="utf-8-sig", errors="replace")
         except OSError:
             return ""
 
@@ -317,7 +322,7 @@ class Deployer:
             ValueError: It is empty, or no text.
             ServerError: The script failed.
         """
-        source = Path(path).read_text(encoding="utf-8")
+        source = Path(path).read_text(encoding="utf-8-sig")  # some editors write such a mark
         if not source.strip():
             raise ValueError(f"{path} is empty")
         options: Dict[str, Any] = {"unblocking": self.patterns.is_unblocking(path)}

@@ -169,6 +169,11 @@ def _data(name: str) -> Callable[[Any], Any]:
     return lambda registration: getattr(registration.RegistrationData, name)
 
 
+def _average(registration: Any) -> Any:
+    average = registration.RegistrationData.avgRunDurationMS
+    return round(average, 1) if isinstance(average, float) else average
+
+
 REGISTRATION_COLUMNS: Tuple[Column, ...] = (
     ("ID", lambda row: short(row.id), WORD),
     ("reader", lambda row: row.reader, WORD),
@@ -179,7 +184,7 @@ REGISTRATION_COLUMNS: Tuple[Column, ...] = (
     ("done", _data("numSuccess"), NUMBER),
     ("failed", _data("numFailures"), NUMBER),
     ("aborted", lambda row: row.RegistrationData.numAborted or None, NUMBER),
-    ("avg ms", lambda row: row.RegistrationData.avgRunDurationMS, NUMBER),
+    ("avg ms", _average, NUMBER),
     ("state", _data("state"), WORD),
     ("last error", _last_error, TEXT),
 )

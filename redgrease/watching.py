@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 from redgrease.hysteresis import HysteresisHandlerIndex
@@ -22,6 +23,15 @@ def _stamp(path: str) -> Any:
             return file.read()
     except OSError:
         return None
+
+
+def _identity(folder: str) -> Any:
+    """Tells one directory from another of the same name; None if there is none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 class Watcher:
@@ -62,6 +72,7 @@ class Watcher:
         self._failed: Dict[str, bool] = {}
         self._directories: List[Tuple[str, bool]] = []
         self._files: List[str] = []
+        self._watches: Dict[Tuple[str, bool], Tuple[Any, Any]] = {}
         self._lock = threading.RLock()
         self._stopped = threading.Event()
         for path in paths:
@@ -77,11 +88,16 @@ class Watcher:
         path = os.fspath(path)
         if os.path.isdir(path):
             self._directories.append((path, recursive))
-            self.observer.schedule(self.event_handler, path, recursive=recursive)
+            self._watch(path, recursive)
         else:
             self._files.append(path)
             folder = os.path.dirname(path) or os.curdir
-            self.observer.schedule(self.event_handler, folder, recursive=False)
+            self._watch(folder, False)
+
+    def _watch(self, folder: str, recursive: bool) -> None:
+        identity = _identity(folder)
+        watch = self.observer.schedule(self.event_handler, folder, recursive=recursive)
+        self._watches[folder, recursive] = (watch, identity)
 
     def found(self) -> List[str]:
         """The files that there are now, requirements first."""
@@ -116,6 +132,7 @@ class Watcher:
         """Begin to watch, in threads of its own."""
         self.observer.start()
         self._rescan()  # what has changed since the files were loaded
+        threading.Thread(target=self._follow, daemon=True).start()
 
     def stop(self) -> None:
         """Watch no longer; returns when no file is being loaded."""
@@ -128,6 +145,25 @@ class Watcher:
             pass
 
     # -- what happens
+
+    def _follow(self) -> None:
+        """Watch directories anew that have been put in the place of those watched so far."""
+        while not self._stopped.wait(RETRY):
+            alive = {emitter.watch for emitter in self.observer.emitters if emitter.is_alive()}
+            changed = False
+            for (folder, recursive), (watch, known) in list(self._watches.items()):
+                now = _identity(folder)
+                if now == known and (now is None or watch in alive):
+                    continue
+                changed = True
+                if known is not None:
+                    self.observer.unschedule(watch)
+                self._watches[folder, recursive] = (None, None)
+                if now is not None:
+                    with suppress(OSError):  # it has gone again
+                        self._watch(folder, recursive)
+            if changed:
+                self.file_index.signal(self, self._rescan)
 
     def _noticed(self, event: Any) -> None:
         """Something has happened to a file or directory."""
@@ -175,20 +211,30 @@ class Watcher:
         with self._lock:
             known = list(self._states)
         for path in [*files, *known]:
-            self.refresh(path)
+            if self.refresh(path):
+                self._later(self._rescan)  # trying the others would only take time
+                return
 
-    def refresh(self, path: str, again: bool = False) -> None:
+    def _later(self, function: Callable[..., Any], *args: Any) -> None:
+        timer = threading.Timer(RETRY, function, args)
+        timer.daemon = True
+        timer.start()
+
+    def refresh(self, path: str, again: bool = False) -> bool:
         """Bring the server in line with a file, if it has changed.
 
         Args:
             path: The file.
             again: Whether to try a file again that has failed and not changed.
+
+        Returns:
+            Whether the server cannot be reached; it is tried again later.
         """
         with self._lock:
             state = _stamp(path)
             same = state == self._states.get(path)
             if self._stopped.is_set() or (same and not (again and path in self._failed)):
-                return
+                return False
             if state is not None:
                 if path not in self._states:
                     self._unload_missing()  # it may have been renamed, and triggers are unique
@@ -197,15 +243,14 @@ class Watcher:
                 outcome = self.deployer.unload(path)
             else:  # packages stay installed
                 del self._states[path]
-                return
+                return False
             if outcome.offline:
-                timer = threading.Timer(RETRY, self.changed, (path,))
-                timer.daemon = True
-                timer.start()
+                self._later(self.changed, path)
                 if self._failed.get(path):
-                    return  # that was told already
+                    return True  # that was told already
             self.note(path, outcome, state)
             self._report(outcome)
+            return outcome.offline
 
     def _unload_missing(self) -> None:
         for path in list(self._states):

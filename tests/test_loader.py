@@ -269,6 +269,27 @@ def test_directories_come_and_go(watched, r, tmp_path_factory, tmp_path):
     assert triggers(r) == []
 
 
+@pytest.mark.parametrize("poll", [False, True])
+@pytest.mark.parametrize("way", ["removed", "renamed"])
+def test_a_watched_directory_that_comes_again(r, tmp_path, monkeypatch, way, poll):
+    pytest.importorskip("watchdog")
+    monkeypatch.setattr("redgrease.watching.RETRY", 0.1)
+    folder = tmp_path / "scripts"
+    script(folder / "a.py", 1)
+    with Watched(r, folder, poll=poll) as watched:
+        watched.wait("loaded")
+        if way == "removed":
+            shutil.rmtree(str(folder))
+        else:
+            folder.rename(tmp_path / "away")
+        watched.wait("unregistered")
+        script(folder / "b.py", 1)
+        watched.wait("loaded")
+        script(folder / "b.py", 2)
+        watched.wait("loaded")
+        assert triggers(r) == ["b"] and answer(r, "b") == 2
+
+
 def test_files_that_do_not_concern_it(watched, r, tmp_path):
     script(tmp_path / "_a.py")
     write(tmp_path / "notes.md", "")

@@ -44,6 +44,8 @@ class Failure(click.ClickException):
 
 
 _LOGIN = "(--user and --password, or REDGREASE_PASSWORD)"
+_START = "`redgrease serve` starts a server"
+_TRUST = "--tls-ca FILE says whom to trust"
 
 
 class Commands(click.Group):
@@ -105,7 +107,8 @@ class Commands(click.Group):
         except AuthenticationError as error:
             raise Failure(f"{error} {_LOGIN}") from error
         except NoConnection as error:
-            raise Failure(f"{error} (`redgrease serve` starts a server)") from error
+            advice = _TRUST if "CERTIFICATE_VERIFY" in str(error) else _START
+            raise Failure(f"{error} ({advice})") from error
         except (RedGreaseError, RedisError, ModuleNotFoundError) as error:
             if str(error).startswith("WRONGPASS"):  # of no class of its own before redis-py 5
                 raise Failure(f"{error} {_LOGIN}") from error
@@ -113,6 +116,11 @@ class Commands(click.Group):
         except OSError as error:
             name = f"{error.filename}: " if error.filename else ""
             raise Failure(name + (error.strerror or str(error))) from error
+        except Exception as error:
+            # It is no RedisError, and elsewhere in each release of redis-py.
+            if type(error).__name__ != "RedisClusterException":
+                raise
+            raise Failure(f"{error} (without --cluster, one server is meant)") from error
 
 
 def _settings(ctx: click.Context, option: click.Parameter, path: str | None) -> str | None:
@@ -135,9 +143,10 @@ Examples:
   redgrease --url redis://localhost:7000 registrations --json
 \b
 Exit codes: 0, all is well; 1, something failed; 2, wrong usage.
-Options can be given in a file (./redgrease.conf, or --config), or in the environment, such as
-REDGREASE_URL or REDGREASE_LOAD_RECURSIVE.  Options of the connection can also stand behind a
-command.  The form of older releases, redgrease [options] PATH…, still loads scripts.""",
+Options can be given in a file (./redgrease.conf, or --config), or in the
+environment, such as REDGREASE_URL or REDGREASE_LOAD_RECURSIVE.  Options of
+the connection can also stand behind a command.  The form of older releases,
+redgrease [options] PATH…, still loads scripts.""",
 )
 @click.option(
     "-c",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import click
 from click.core import ParameterSource
@@ -37,6 +38,8 @@ _RANKS = {
 }
 _OF_GROUP = 3
 """What is given before the command counts less than behind it, and more than anything else."""
+_IN_URLS = {"user": "username", "password": "password", "db": "db"}
+"""Options for what a URL can say too, and the client's names for it."""
 _TLS = {
     "tls_ca": "ssl_ca_certs",
     "tls_cert": "ssl_certfile",
@@ -95,6 +98,28 @@ def _given(ctx: click.Context) -> tuple[dict[str, Any], dict[str, int]]:
     return values, ranks
 
 
+def without(url: str, names: Iterable[str]) -> str:
+    """A URL that leaves open what is said otherwise.
+
+    Args:
+        url: The URL.
+        names: What is: ``user``, ``password``, ``db``.
+    """
+    left_out = {_IN_URLS[name] for name in names}
+    if not left_out:
+        return url
+    parts = urlsplit(url)
+    login, at, place = parts.netloc.rpartition("@")
+    user, colon, password = login.partition(":")
+    user = "" if "username" in left_out else user
+    password = "" if "password" in left_out else colon + password
+    at = at if user or password else ""
+    query = [pair for pair in parse_qsl(parts.query) if pair[0] not in left_out]
+    path = parts.path if "db" not in left_out or parts.scheme == "unix" else ""
+    rest = f"?{urlencode(query)}" if query else ""
+    return f"{parts.scheme}://{user}{password}{at}{place}{path}{rest}"
+
+
 def make_client(ctx: click.Context) -> Any:
     """Make the client that the options of a command describe.
 
@@ -108,7 +133,7 @@ def make_client(ctx: click.Context) -> Any:
 
     values, ranks = _given(ctx)
     arguments: dict[str, Any] = {}
-    for name, keyword in (("user", "username"), ("password", "password"), ("db", "db")):
+    for name, keyword in _IN_URLS.items():
         if values[name] is not None:
             arguments[keyword] = values[name]
     url = values["url"]
@@ -128,7 +153,9 @@ def make_client(ctx: click.Context) -> Any:
     kind: Any = RedisGearsCluster if values["cluster"] else RedisGears
     try:
         if url:
-            return kind.from_url(url, **arguments)
+            said = [name for name in _IN_URLS if arguments.get(_IN_URLS[name]) is not None]
+            stronger = [name for name in said if ranks[name] >= ranks["url"]]
+            return kind.from_url(without(url, stronger), **arguments)
         return kind(host=values["host"], port=values["port"], **arguments)
     except ValueError as error:
         raise click.UsageError(str(error))

@@ -41,7 +41,8 @@ class Listing:
             if as_json:
                 print_json(rows)
             elif rows:
-                show(table(rows, self.columns))
+                out = console()
+                show(table(rows, self.columns, width=out.width if out.is_terminal else None))
             else:
                 console(stderr=True).print(f"no {self.name}")
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -142,8 +141,11 @@ def print_outcome(out: Console, outcome: Outcome, timed: bool = False) -> None:
 def load_files(
     deployer: Deployer, files: Iterable[str], report: Callable[[Outcome], None], out: Console
 ) -> list[Outcome]:
-    """Load some files, with a progress bar if there are many of them."""
-    files, outcomes = list(files), []
+    """Load some files, with a progress bar if there are many of them.
+
+    If the server cannot be reached, that is reported once: to try each file would take long.
+    """
+    files, outcomes, lost = list(files), list[Outcome](), False
     with ExitStack() as stack:
         advance: Callable[[], None] = lambda: None  # noqa: E731
         if len(files) >= MANY and out.is_terminal:
@@ -152,11 +154,24 @@ def load_files(
             task = progress.add_task("", total=len(files))
             advance = lambda: progress.advance(task)  # noqa: E731
         for path in files:
+            if lost:
+                outcomes.append(outcomes[-1]._replace(path=path))
+                continue
             outcome = deployer.load(path)
             outcomes.append(outcome)
             report(outcome)
             advance()
+            lost = outcome.offline and not _answers(deployer.client)
     return outcomes
+
+
+def _answers(client: Any) -> bool:
+    from redis.exceptions import RedisError
+
+    try:
+        return bool(client.ping())
+    except (RedisError, OSError):
+        return False
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -177,18 +192,36 @@ def load_job(client: Any, job: Job, wait: bool = False, as_json: bool = False) -
             print_outcome(out, outcome)
 
     outcomes = load_files(job.deployer(client), files, report, out)
-    failed = any(outcome.failed for outcome in outcomes)
     if wait:
-        started = {str(unfinished(each)): each.path for each in outcomes if unfinished(each)}
-        for id, error in wait_for(client, list(map(ExecID.parse, started)), out):
-            failed, path = True, started[str(id)]
-            source = Path(path).read_text(encoding="utf-8")
-            out.print(f"execution {short(id)} of {path}:", explain(error, path, source), sep="\n")
+        for at in wait_for_all(client, outcomes, out):
+            report(outcomes[at])
     if as_json:
         print_json([_as_dict(outcome) for outcome in outcomes])
     else:
         out.print(summary(outcomes))
-    return int(failed)
+    return int(any(outcome.failed for outcome in outcomes))
+
+
+def wait_for_all(client: Any, outcomes: list[Outcome], out: Console) -> list[int]:
+    """Wait for what unblocking scripts run.
+
+    Args:
+        client: The client.
+        outcomes: What came of the scripts so far; those whose executions had errors fail.
+        out: Where a progress bar goes.
+
+    Returns:
+        Which of them failed.
+    """
+    started = {str(unfinished(each)): at for at, each in enumerate(outcomes) if unfinished(each)}
+    errors: dict[int, list[str]] = {}
+    for id, error in wait_for(client, list(map(ExecID.parse, started)), out):
+        errors.setdefault(started[str(id)], []).append(error)
+    for at, texts in errors.items():
+        path = outcomes[at].path
+        shown = "\n".join(explain(text, path, Deployer.source(path)) for text in texts)
+        outcomes[at] = outcomes[at]._replace(action="failed", error=shown)
+    return sorted(errors)
 
 
 def _as_dict(outcome: Outcome) -> dict[str, Any]:

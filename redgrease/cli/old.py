@@ -76,7 +76,24 @@ def unambiguous(args: Sequence[str]) -> list[str]:
     return _words(args)[0]
 
 
-@click.command(hidden=True)
+class _OldForm(click.Command):
+    """A command that nobody names: what is said of wrong usage is said of the whole program."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            error.ctx = parent
+            raise
+
+
+@click.command(cls=_OldForm, hidden=True)
 @click.option("-r", "--recursive", is_flag=True)
 @click.option("--index-prefix", default="/redgrease/scripts")
 @click.option("--script-pattern")
@@ -88,7 +105,7 @@ def unambiguous(args: Sequence[str]) -> list[str]:
 @click.option("-p", "old_port", type=int)
 @click.option("-l", "--log-config", type=click.Path(exists=True, dir_okay=False))
 @connection_options()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True))
 @click.pass_context
 def old_form(ctx: click.Context, /, **given: Any) -> None:
     """Load scripts, as releases before 0.4 did."""

@@ -13,7 +13,7 @@ from redgrease.cli.connecting import connected
 from redgrease.cli.executions import known_id, wait_for
 from redgrease.cli.showing import as_json, console, print_json, records_table, show
 from redgrease.data import ExecID
-from redgrease.exceptions import ServerError, TriggerNotFoundError
+from redgrease.exceptions import ScriptError, ServerError, TriggerNotFoundError
 from redgrease.loading import explain
 from redgrease.views import jsonable, records
 
@@ -21,12 +21,29 @@ from redgrease.views import jsonable, records
 def script_of(word: str) -> tuple[str, str]:
     """The script that somebody means, and what its file is called."""
     if word == "-":
-        return sys.stdin.read(), "<stdin>"
+        return _text(sys.stdin.buffer.read(), "the standard input"), "<stdin>"
     if os.path.isfile(word):
-        return Path(word).read_text(encoding="utf-8"), word
+        return _text(Path(word).read_bytes(), word), word
     if word.endswith(".py") and not set(word) & set("\n( "):
         raise click.BadParameter(f"there is no file {word}")
     return word, "<code>"
+
+
+def _text(script: bytes, name: str) -> str:
+    try:
+        return script.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{name} is no script: {error}")
+
+
+def show_failure(error: ServerError, as_json: bool, name: str, source: str) -> int:
+    """Print why there is no result; returns the exit status."""
+    shown = explain(error, name, source)
+    if as_json:
+        print_json({"results": [], "errors": [shown]})
+    else:
+        click.echo(shown, err=True)
+    return 1
 
 
 def show_result(
@@ -99,8 +116,7 @@ def run(
             **session,
         )
     except ServerError as error:
-        click.echo(explain(error, name, source), err=True)
-        sys.exit(1)
+        sys.exit(show_failure(error, as_json, name, source))
     if wait and isinstance(result.value, ExecID):
         id = result.value
         list(wait_for(client, [id], console(stderr=True)))
@@ -127,13 +143,16 @@ def trigger(
       redgrease trigger --json report
     """
     gears = client.gears
+    words = [os.fsencode(arg) for arg in args]  # as they were typed, be they texts or not
     try:
         if key is not None:
-            result = gears.triggeronkey(name, key, *args, unpickle=unpickle)
+            result = gears.triggeronkey(name, os.fsencode(key), *words, unpickle=unpickle)
         else:
-            result = gears.trigger(name, *args, unpickle=unpickle)
+            result = gears.trigger(name, *words, unpickle=unpickle)
     except TriggerNotFoundError:
         raise click.ClickException(f"nothing is registered for the trigger {name!r}")
+    except ScriptError as error:
+        sys.exit(show_failure(error, as_json, "<string>", ""))
     sys.exit(show_result(result, as_json))
 
 

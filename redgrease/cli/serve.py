@@ -133,7 +133,6 @@ def serve(
 
     async def started(supervisor: Supervisor) -> int | None:
         assert supervisor.proxy is not None
-        login = f":{quote(password, safe='')}@" if password else ""
         address = f"{host}:{supervisor.proxy.port}"
         click.echo(
             f"redgrease serves {scheme}://{address} (Python {platform.python_version()}, "
@@ -144,7 +143,7 @@ def serve(
             if watched:
                 url = own_url(supervisor.local_path, password, redis_url)
                 await stack.enter_async_context(watching(url, watched))
-            return await lasting(supervisor.proxy.port, login + address)
+            return await lasting(supervisor.proxy.port, login(password, redis_url) + address)
 
     async def lasting(port: int, address: str) -> int | None:
         if not command:
@@ -161,6 +160,8 @@ def serve(
     try:
         status = run(options, started)
     except OSError as error:
+        if error.filename is not None:  # not about the address
+            raise click.ClickException(f"{error.filename}: {error.strerror}")
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}")
     except AccessError as error:
         raise click.UsageError(str(error))
@@ -202,11 +203,15 @@ def hide_secrets() -> None:
 
 def own_url(path: str, password: str | None, redis_url: str | None) -> str:
     """Where the server's own client connects to, with the login that Redis wants."""
-    login = f":{quote(password, safe='')}@" if password else ""
+    return f"unix://{login(password, redis_url)}{path}"
+
+
+def login(password: str | None, redis_url: str | None) -> str:
+    """What a URL of the server begins with, behind the scheme, so that it lets one in."""
+    if password:
+        return f":{quote(password, safe='')}@"
     netloc = urlsplit(redis_url or "").netloc
-    if not login and "@" in netloc:
-        login = netloc.rpartition("@")[0] + "@"
-    return f"unix://{login}{path}"
+    return netloc.rpartition("@")[0] + "@" if "@" in netloc else ""
 
 
 @contextlib.asynccontextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import code
+import contextlib
 import importlib
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -41,16 +43,33 @@ def shell(client: Any, source: str | None) -> None:
     """
     names = namespace(client)
     if source is not None:
-        exec(compile(source, "<command>", "exec"), {"__name__": "__main__", **names})
+        run_code(source, names)
         return
     banner = f"Python {sys.version.split()[0]}; r is a client of {_where(client)}, gears is r.gears"
-    try:
-        ipython: Any = importlib.import_module("IPython")
-    except ImportError:
+    ipython: Any = None
+    with contextlib.suppress(ImportError):
+        ipython = importlib.import_module("IPython")
+    if ipython is None:  # not where the error is handled, or it would be a part of all tracebacks
         _plain_prompt(names, banner)
     else:
         print(banner)
         ipython.start_ipython(argv=["--no-banner"], user_ns=names)
+
+
+def run_code(source: str, names: dict[str, Any]) -> None:
+    """Run code as a program of its own; an exception's traceback begins in it."""
+    from redis.exceptions import RedisError
+
+    from redgrease.exceptions import RedGreaseError
+
+    try:
+        exec(compile(source, "<command>", "exec"), {"__name__": "__main__", **names})
+    except (RedGreaseError, RedisError, OSError):
+        raise  # they are shown without one
+    except Exception as error:
+        own = error.__traceback__
+        traceback.print_exception(type(error), error, own and own.tb_next)
+        sys.exit(1)
 
 
 def _where(client: Any) -> str:

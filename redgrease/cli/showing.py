@@ -17,6 +17,11 @@ from redgrease.views import NUMBER, TEXT, WORD, Column, cells, jsonable, record_
 WIDE = 200
 """The width for output that is no terminal's: nobody wants lines that are cut there."""
 
+EXPENDABLE = ("mode", "state", "description", "avg ms")
+"""Columns that are left out, from the first, when a terminal is too narrow."""
+READABLE = 10
+"""Letters of a text that are to be seen at least."""
+
 LOOKS: Mapping[str, Mapping[str, Any]] = {
     NUMBER: {"justify": "right", "no_wrap": True},
     WORD: {"no_wrap": True},
@@ -68,7 +73,11 @@ def whole(given: str, ids: Iterable[Any]) -> Any:
 
 
 def table(
-    rows: Iterable[Any], columns: Sequence[Column], title: str | None = None, one_line: bool = False
+    rows: Iterable[Any],
+    columns: Sequence[Column],
+    title: str | None = None,
+    one_line: bool = False,
+    width: int | None = None,
 ) -> Table:
     """A table; columns in which nothing stands are left out.
 
@@ -77,15 +86,32 @@ def table(
         columns: Its columns.
         title: What stands above it.
         one_line: Whether to cut long texts rather than to take more lines for them.
+        width: How many letters there is room for; None, if no column is to be left out for it.
     """
     used, lines = cells(list(rows), columns)
+    for name in EXPENDABLE:
+        if width is None or _least_width(used, lines) <= width:
+            break
+        kept = [number for number, column in enumerate(used) if column[0] != name]
+        used = [used[each] for each in kept]
+        lines = [[line[each] for each in kept] for line in lines]
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    # It is the text that must not wrap: columns that must not are narrowed like all others.
+    cut: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if one_line else {}
     for name, _, kind in used:
-        cut = {"no_wrap": True, "overflow": "ellipsis"} if one_line else {}
-        made.add_column(name, **{**LOOKS[kind], **cut})
+        made.add_column(Text(name, **cut), **LOOKS[kind])
     for line in lines:
-        made.add_row(*map(Text, line))
+        made.add_row(*(Text(word, **cut) for word in line))
     return made
+
+
+def _least_width(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> int:
+    """How many letters a table must have room for to be readable."""
+    needed = 2 * (len(columns) - 1)
+    for number, (name, _, kind) in enumerate(columns):
+        longest = max([len(name), *(len(line[number]) for line in lines)])
+        needed += min(longest, READABLE) if kind == TEXT else longest
+    return needed
 
 
 def records_table(found: Sequence[Any]) -> Table:

@@ -32,10 +32,11 @@ class View:
     Args:
         client: The client.
         lines: How many lines there are room for; None, as many as it takes.
+        width: How long lines may be; None, as long as it takes.
     """
 
-    def __init__(self, client: Any, lines: int | None = None) -> None:
-        self._client, self.lines = client, lines
+    def __init__(self, client: Any, lines: int | None = None, width: int | None = None) -> None:
+        self._client, self.lines, self.width = client, lines, width
         self._counts: dict[str, int] = {}
         self._when = 0.0
 
@@ -51,7 +52,7 @@ class View:
         states = Counter(str(each.status) for each in executions)
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         registrations.sort(key=lambda each: -float(rates.get(str(each.id), 0)))
-        executions.sort(key=lambda each: (str(each.status) in FINAL, _age(each.executionId)))
+        executions.sort(key=lambda each: (_rank(str(each.status)), _age(each.executionId)))
         first, last = self._room(len(registrations), len(executions))
         made = table(executions[:last], EXECUTION_COLUMNS, one_line=True)
         for row, each in zip(made.rows, executions):
@@ -60,7 +61,11 @@ class View:
             Text(f"redgrease top - {time.strftime('%H:%M:%S')}; q ends it", style="bold"),
             Text(),
             Text(f"{len(registrations)} registrations", style="bold cyan"),
-            table(registrations[:first], columns, one_line=True) if registrations else NONE,
+            (
+                table(registrations[:first], columns, one_line=True, width=self.width)
+                if registrations
+                else NONE
+            ),
             _more(len(registrations) - first),
             Text(f"{len(executions)} executions" + (f": {words}" if words else ""), "bold cyan"),
             made if executions else NONE,
@@ -92,6 +97,11 @@ class View:
 
 def _more(count: int) -> Text:
     return Text(f"… and {count} more" if count > 0 else "", style="dim")
+
+
+def _rank(status: str) -> int:
+    """Where executions of a status stand: first what runs, then what waits, then what has ended."""
+    return 0 if status == "running" else 2 if status in FINAL else 1
 
 
 def _age(id: Any) -> int:
@@ -149,7 +159,7 @@ def top(client: Any, interval: float, times: int | None) -> None:
       redgrease top --interval 0.2
     """
     out = console()
-    view = View(client, out.height if out.is_terminal else None)
+    view = View(client, *((out.height, out.width) if out.is_terminal else ()))
     if not out.is_terminal:
         for number in range(times or 1):
             if number:
@@ -162,6 +172,7 @@ def top(client: Any, interval: float, times: int | None) -> None:
             while times is None or times > 1:
                 if _pause(interval, keyboard):
                     break
-                view.lines = out.height  # the window may have another size now
+                # The window may have another size now.
+                view.lines, view.width = out.height, out.width
                 live.update(view.render(), refresh=True)
                 times = None if times is None else times - 1

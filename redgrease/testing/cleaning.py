@@ -23,9 +23,9 @@ class LeakError(AssertionError):
 def contents(client: Any) -> List[str]:
     """What there is on a server, for people; an empty list if there is nothing."""
     found = []
-    keys = client.dbsize()
-    if keys:
-        found.append(f"{keys} keys")
+    for name, figures in sorted(client.info("keyspace").items()):  # the clean-up is of all of them
+        where = "" if name == "db0" else f" in database {name[2:]}"
+        found.append(f"{figures['keys']} keys{where}")
     for each in client.gears.dumpregistrations():
         what = each.RegistrationData.args
         name = what.get("trigger") or what.get("hook") or what.get("regex") or what.get("stream")

@@ -66,13 +66,17 @@ class ServerLog:
             The match.
 
         Raises:
-            AssertionError: It has not been logged in time.
+            AssertionError: It has not been logged in time; the message shows what has been.
         """
-        found = eventually(
-            lambda: re.search(pattern, self.text), timeout, message=f"{pattern!r} in the log"
-        )
-        assert found is not None
-        return found
+
+        def search() -> Match[str]:
+            text = self.text
+            found = re.search(pattern, text)
+            if found is None:
+                raise AssertionError("it has " + (f"these lines:\n{text}" if text else "no lines"))
+            return found
+
+        return eventually(search, timeout, message=f"{pattern!r} in the log")
 
 
 class _Keeper(logging.Handler):

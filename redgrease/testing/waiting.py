@@ -93,7 +93,7 @@ def wait_for_executions(
         if ended >= count and not busy:
             return found
         if time.monotonic() >= limit:
-            raise AssertionError(_missing(timeout, ended, count, found, running))
+            raise AssertionError(_missing(timeout, ended, count, wanted, found, running))
         time.sleep(0.005)
 
 
@@ -103,18 +103,26 @@ def _ended(registration: Any) -> int:
 
 
 def _missing(
-    timeout: float, ended: int, count: int, found: Sequence[Any], running: Sequence[Any]
+    timeout: float,
+    ended: int,
+    count: int,
+    wanted: Optional[str],
+    found: Sequence[Any],
+    running: Sequence[Any],
 ) -> str:
+    from redgrease.exceptions import readable
+
     lines = [f"after {timeout:g} s, {ended} of {count} executions of registrations have ended"]
     if running:
         lines.append("still running: " + ", ".join(str(each.executionId) for each in running))
     for each in found:
         data = each.RegistrationData
-        error = f"; last error: {data.lastError}" if data.lastError else ""
+        error = readable(data.lastError).strip() if data.lastError else ""
         lines.append(
             f"{each.reader} {each.desc or ''} {each.id}: triggered {data.numTriggered}, "
-            f"done {data.numSuccess}, failed {data.numFailures}{error}"
+            f"done {data.numSuccess}, failed {data.numFailures}" + (", last by:" if error else "")
         )
+        lines += [f"  {line}" for line in error.splitlines()]
     if not found:
-        lines.append("nothing is registered")
+        lines.append(f"there is no registration {wanted}" if wanted else "nothing is registered")
     return "\n".join(lines)

@@ -16,14 +16,16 @@ JSON = "registrations executions sessions reqs stats results run trigger load".s
 
 @pytest.mark.parametrize("name", [*COMMANDS, "config get", "config set"])
 def test_help_has_examples(bare_cli, name):
-    text = bare_cli(*name.split(), "--help").stdout
+    text = bare_cli(*name.split(), "--help", COLUMNS="80").stdout
+    assert max(map(len, text.splitlines())) <= 80
     assert name == "config" or "Example" in text
     if name in JSON:
         assert "--json" in text
 
 
 def test_the_main_help_and_version(bare_cli):
-    text = bare_cli("--help").stdout
+    text = bare_cli("--help", COLUMNS="80").stdout
+    assert max(map(len, text.splitlines())) <= 80
     assert all(name in text for name in COMMANDS)
     assert "--tls-ca" in text and "Exit codes" in text
     assert "redgrease, version" in bare_cli("--version").stdout

@@ -5,6 +5,7 @@ import redis
 from support.gears_cluster import GearsCluster
 from support.tls import Terminator, make_certificate
 
+from redgrease.cli.connecting import without
 from redgrease.engine import GearsServer
 
 PING = ("shell", "-C", "print(r.ping(), r.client_id() > 0)")
@@ -114,3 +115,36 @@ def test_a_cluster(bare_cli):
 )
 def test_wrong_usage(bare_cli, words, message):
     assert message in bare_cli(*words, status=2).output
+
+
+def test_of_a_login_that_counts_which_was_given_more_expressly(bare_cli):
+    with GearsServer(password="s3cret") as server:
+        good, bad = (f"redis://:{word}@127.0.0.1:{server.port}/0" for word in ("s3cret", "x"))
+        login = ("--user", "default", "--password", "s3cret")
+        assert bare_cli(*PING, *login, REDGREASE_URL=bad).stdout == ANSWER
+        assert bare_cli(*PING, "--url", good, REDGREASE_PASSWORD="x").stdout == ANSWER
+        bare_cli(*PING, "--password", "x", status=1, REDGREASE_URL=good)
+        asked = ("shell", "-C", "print(r.connection_pool.connection_kwargs['db'])", "--db", "3")
+        assert bare_cli(*asked, REDGREASE_URL=good).stdout == "3\n"
+
+
+@pytest.mark.parametrize(
+    "url, names, expected",
+    [
+        ("redis://ann:pw@host:1/2?protocol=3", ["password"], "redis://ann@host:1/2?protocol=3"),
+        ("redis://ann:pw@host:1/2", ["user", "password", "db"], "redis://host:1"),
+        ("rediss://ann:pw@host", ["user"], "rediss://:pw@host"),
+        ("redis://host?db=2&protocol=3", ["db"], "redis://host?protocol=3"),
+        ("unix://:pw@/a/socket?db=2", ["db", "password"], "unix:///a/socket"),
+        ("unix:///a/socket?db=2", [], "unix:///a/socket?db=2"),
+    ],
+)
+def test_urls_that_leave_something_open(url, names, expected):
+    assert without(url, names) == expected
+
+
+def test_a_server_that_is_in_no_cluster(bare_cli, gears_server):
+    told = bare_cli("registrations", "--cluster", "--port", gears_server.port, status=1).stderr
+    assert told.startswith("redgrease: ") and "without --cluster" in told
+    told = bare_cli("registrations", "--cluster", "--port", NOWHERE, status=1).stderr
+    assert told.startswith("redgrease: ")

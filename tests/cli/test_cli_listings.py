@@ -1,6 +1,9 @@
 """The commands that list what a server has."""
 
+import sys
+
 import pytest
+from support.terminal import Terminal
 
 from redgrease import CommandReader, KeysReader, StreamReader
 
@@ -57,3 +60,18 @@ def test_stats(cli):
     (row,) = cli.json("stats")
     assert row["figures"]["CurrAllocated"] > 1000
     assert "B" in cli("stats").stdout.splitlines()[1]
+
+
+def test_narrow_terminals_have_fewer_columns(gears_server, r):
+    CommandReader(desc="a description that takes more than a line " * 4).register(
+        trigger="hello", on=r
+    )
+    words = (sys.executable, "-m", "redgrease", "--port", gears_server.port, "registrations")
+    with Terminal(words, columns=60) as terminal:
+        assert terminal.end() == 0
+        head, row = terminal.text.splitlines()
+    assert {"triggered", "done", "failed"} <= set(head.split()) and "hello" in row
+    assert "description" not in head
+    with Terminal(words, columns=200) as terminal:
+        assert terminal.end() == 0
+        assert "a description that takes more than" in terminal.text

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 
 import pytest
 from support.terminal import Terminal
@@ -80,7 +81,10 @@ def test_unblocking_scripts_are_waited_for_if_wanted(cli, tmp_path):
     words = ("load", "--unblocking-pattern", "*_*.py", ".")
     assert "(execution" in cli(*words).stderr
     told = cli(*words, "--wait", status=1).stderr
-    assert 'File "./late_bad.py", line 4, in f' in told and "3 loaded" in told
+    assert 'File "./late_bad.py", line 4, in f' in told and "1 failed, 2 loaded" in told
+    late, plain, good = json.loads(cli(*words, "--wait", "--json", status=1).stdout)
+    assert late["action"] == "failed" and "KeyError: 'late'" in late["error"]
+    assert plain["error"] is good["error"] is None
 
 
 def test_requirements_come_first(cli, tmp_path):
@@ -129,3 +133,30 @@ def test_progress_in_a_terminal(gears_server, r, tmp_path):
     with Terminal(words, folder=tmp_path) as terminal:
         terminal.wait_for("loading", "/13", "13 loaded", "running", "0/1")
         assert terminal.end() == 0
+
+
+def test_hidden_directories_are_passed_over_whatever_is_ignored(cli, r, tmp_path):
+    for name in (".venv", "_old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.py").write_text(TRIGGER.format(name.strip("._")))
+    cli("load", "--ignore", "test_*", ".")
+    assert triggers(r) == {"old", "new"}
+    cli("load", ".venv")
+    assert triggers(r) == {"old", "new", "venv"}
+
+
+def test_a_server_without_gears(cli, gears_server, tmp_path):
+    (tmp_path / "a.py").write_text(TRIGGER.format("t"))
+    for words in (("load", "a.py"), ("run", "a.py")):
+        told = cli(*words, "--url", gears_server.redis_url, status=1).stderr
+        assert "this server has no RedisGears" in told
+
+
+def test_a_server_that_is_not_there_is_told_once(bare_cli, tmp_path):
+    for number in range(20):
+        (tmp_path / f"s{number:02}.py").write_text(TRIGGER.format(number))
+    start = time.monotonic()
+    lines = bare_cli("load", "--port", "1", ".", status=1).stderr.splitlines()
+    assert time.monotonic() - start < 40  # some seconds for each look, as redis-py tries again
+    assert lines[0] == "failed ./s00.py" and "localhost:1" in lines[1]
+    assert lines[2:] == ["20 failed"]

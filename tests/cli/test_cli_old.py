@@ -69,3 +69,8 @@ def test_options_whose_values_may_be_missing():
     assert unambiguous(["-w", "2", "x"]) == ["--watch=2", "x"]
     assert unambiguous(["-w", "x"]) == ["--watch=5.0", "x"]
     assert unambiguous(["-s", "-w", "--", "x"])[:2] == ["--server=redis", "--watch=5.0"]
+
+
+def test_wrong_usage_is_told_as_that_of_the_whole_program(bare_cli):
+    told = bare_cli("nope.py", status=2).stderr
+    assert "Try 'redgrease --help'" in told and "Path 'nope.py' does not exist" in told

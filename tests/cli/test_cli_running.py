@@ -1,5 +1,7 @@
 """``redgrease run``, ``trigger`` and ``results``."""
 
+import json
+
 import pytest
 
 ECHO = 'GB("CommandReader").map(lambda words: words[1:]).register(trigger="echo")'
@@ -80,3 +82,25 @@ def test_triggers(cli):
     assert cli.json("trigger", "--key", "k", "echo", "a")["results"] == [["k", "a"]]
     told = cli("trigger", "nosuch", status=1).stderr
     assert "nothing is registered for the trigger 'nosuch'" in told
+    assert "xff" in cli("trigger", "echo", "\udcff").stdout
+    cli("run", "GB('CommandReader').map(lambda words: 1 / 0).register(trigger='bad')")
+    assert "ZeroDivisionError" in cli("trigger", "bad", status=1).stderr
+    failed = cli("trigger", "bad", "--json", status=1)
+    assert failed.stderr == "" and "ZeroDivisionError" in json.loads(failed.stdout)["errors"][0]
+
+
+def test_what_is_no_text(cli, tmp_path):
+    (tmp_path / "marked.py").write_bytes("execute('SET', 'k', 'ä')".encode("utf-8-sig"))
+    cli("run", "marked.py")
+    assert "loaded" in cli("load", "marked.py").stderr
+    (tmp_path / "none.py").write_bytes(b"\xff")
+    assert "none.py is no script: 'utf-8' codec" in cli("run", "none.py", status=1).stderr
+    assert "the standard input is no script" in cli("run", "-", status=1, text=b"\xff").stderr
+
+
+@pytest.mark.parametrize("code", ["1 / 0", "GB('ShardsIDReader').map(lambda x: 1 / 0).run()"])
+def test_errors_as_json(cli, code):
+    result = cli("run", code, "--json", status=1)
+    assert result.stderr == ""
+    shown = json.loads(result.stdout)
+    assert shown["results"] == [] and "ZeroDivisionError" in shown["errors"][0]

@@ -10,7 +10,9 @@ import pytest
 pytest.importorskip("click")
 pytest.importorskip("hiredis")
 
+import redis  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
+from support.real_redis import RealRedis, find_server  # noqa: E402
 
 from redgrease.cli.commands import redgrease  # noqa: E402
 from redgrease.engine.access import is_loopback  # noqa: E402
@@ -114,3 +116,26 @@ def test_scripts_are_loaded_on_start_and_on_change(tmp_path):
     assert done.returncode == 0
     assert f'File "{tmp_path / "broken.py"}", line 2' in done.stderr
     assert done.stderr.count("loaded ") == 2 and done.stderr.count("unregistered ") == 1
+
+
+def test_a_directory_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("serve", "--port", "0", "--dir", str(tmp_path / "file" / "data"))
+    assert done.returncode == 1
+    assert f"{tmp_path}/file" in done.stderr and "listen" not in done.stderr
+
+
+def test_the_login_of_a_redis_that_runs_already_reaches_the_command(tmp_path):
+    binary = find_server()
+    if binary is None:
+        pytest.skip("there is no redis-server here")
+    real = RealRedis(binary, str(tmp_path))
+    try:
+        with redis.Redis(port=real.port) as client:
+            client.config_set("requirepass", "s3cret")
+        address = f"redis://:s3cret@127.0.0.1:{real.port}"
+        words = ("serve", "--port", "0", "--redis", address, "--", sys.executable, "-c")
+        done = run(*words, CLIENT + "print(r.ping())")
+        assert done.stdout == "True\n" and "s3cret" not in done.stderr
+    finally:
+        real.stop()

@@ -28,3 +28,19 @@ def test_the_prompt(gears_server, r):
         terminal.type("\x04")
         assert terminal.end() == 0
     assert r.get("typed") == b"42"
+
+
+def test_tracebacks_are_those_of_what_was_typed(cli, gears_server):
+    assert cli("shell", "-C", "def f(): 1 / 0\nf()", status=1).stderr == (
+        "Traceback (most recent call last):\n"
+        '  File "<command>", line 2, in <module>\n'
+        '  File "<command>", line 1, in f\n'
+        "ZeroDivisionError: division by zero\n"
+    )
+    words = ("-c", "import sys; sys.modules['IPython'] = None; import redgrease.cli as c; c.main()")
+    with Terminal((sys.executable, *words, "shell", "--port", gears_server.port)) as terminal:
+        terminal.wait_for(">>> ")
+        terminal.type("1 / 0\n")
+        assert "IPython" not in terminal.wait_for("ZeroDivisionError: division by zero", ">>> ")
+        terminal.type("\x04")
+        assert terminal.end() == 0

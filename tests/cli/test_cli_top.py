@@ -3,8 +3,10 @@
 import io
 import sys
 
+import pytest
 from rich.console import Console
 from support.terminal import Terminal
+from support.waiting import eventually
 
 from redgrease import CommandReader, KeysReader, PythonReader
 from redgrease.cli.top import View
@@ -59,3 +61,30 @@ def test_in_a_terminal(gears_server, r):
         terminal.type("q")
         assert terminal.end() == 0
         assert "\x1b[?1049l" in terminal.raw  # the screen is as it was before
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_long_texts_leave_room_for_the_figures(r, width):
+    CommandReader(desc="a description that takes more than a line " * 4).register(
+        trigger="hello", on=r
+    )
+    r.gears.trigger("hello")
+    out = Console(width=width, height=24, file=io.StringIO())
+    out.print(View(r, 24, width).render())
+    (head,) = [line for line in out.file.getvalue().splitlines() if "triggered" in line.split()]
+    assert {"ID", "reader", "for", "done", "failed"} <= set(head.split())
+    assert ("description" in head) == (width == 120)
+
+
+def test_what_runs_stands_before_what_waits(r):
+    KeysReader().foreach(lambda record: list(busy())).register("k*", on=r)
+    for number in range(3):
+        r.set(f"k{number}", 1)
+
+    def states():
+        out = Console(width=100, file=io.StringIO())
+        out.print(View(r).render())
+        rows = [line.split() for line in out.file.getvalue().splitlines()]
+        return [row[1] for row in rows if row[1:2] in (["running"], ["created"])]
+
+    eventually(states, ["running", "created", "created"])

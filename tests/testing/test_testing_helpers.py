@@ -11,7 +11,8 @@ if sys.version_info < (3, 10):
 import redgrease  # noqa: E402
 from redgrease import CommandReader, KeysReader, StreamReader  # noqa: E402
 from redgrease.testing import evaluate, eventually, wait_for_executions  # noqa: E402
-from redgrease.testing.cleaning import LeakError, clean  # noqa: E402
+from redgrease.testing.cleaning import LeakError, clean, contents  # noqa: E402
+from redgrease.testing.logs import ServerLog  # noqa: E402
 
 # -- evaluating
 
@@ -34,11 +35,31 @@ def test_steps_are_those_of_the_engine():
 def test_like_a_server(r):
     for record in RECORDS:
         r.set(record["key"], record["value"])
+    keys = KeysReader().keys().sort()
+    numbers = KeysReader().values(type="string").map(int).sort()
     for function in (
-        KeysReader().keys().map(lambda key: key * 2).sort(),
+        keys.map(lambda key: key * 2),
+        keys.map(lambda key: (key, 1)),
         KeysReader().values(type="string").avg(float),
-        KeysReader().keys().map(lambda key: (key, 1)).sort(),
         KeysReader().countby(lambda record: record["type"]),
+        numbers.flatmap(lambda x: [x] * x),
+        numbers.flatmap(lambda x: (x, x)),
+        numbers.map(lambda x: {"n": x}).foreach(lambda each: each.update(m=1)),
+        numbers.filter(),
+        numbers.accumulate(lambda a, x: (a or 0) + x),
+        numbers.localgroupby(lambda x: x % 2, lambda k, a, x: (a or 0) + x),
+        numbers.groupby(lambda x: x % 2, lambda k, a, x: (a or 0) + x),
+        numbers.batchgroupby(lambda x: x % 2, lambda k, group: sum(group)),
+        numbers.aggregate(0, lambda a, x: a + x, lambda a, x: a + x),
+        numbers.aggregateby(lambda x: x % 2, 0, lambda k, a, x: a + x, lambda k, a, x: a + x),
+        numbers.repartition(lambda x: x).collect().sort(),
+        numbers.map(lambda x: x // 2).distinct().sort(reverse=False),
+        numbers.limit(2, 1),
+        numbers.count(),
+        numbers.countby(),
+        numbers.sum(),
+        numbers.filter(lambda x: False).count(),
+        numbers.filter(lambda x: False).avg(),
     ):
         closed = function if hasattr(function, "on") else function.run()
         result = closed.on(r).value  # of one result, the result itself
@@ -122,7 +143,36 @@ def test_executions_are_waited_for(r):
         wait_for_executions(r, 9, timeout=0.05)
 
 
+def test_what_is_missing_is_told_so_that_people_can_read_it(r):
+    KeysReader().foreach(lambda record: 1 // 0).register("a*", on=r)
+    r.set("a", 1)
+    with pytest.raises(AssertionError) as raised:
+        wait_for_executions(r, 2, timeout=0.3)
+    assert ", done 0, failed 1, last by:\n  Traceback (most" in str(raised.value)
+    assert str(raised.value).endswith("\n  ZeroDivisionError: integer division or modulo by zero")
+    with pytest.raises(AssertionError, match="there is no registration 0-99"):
+        wait_for_executions(r, registration="0-99", timeout=0.01)
+
+
+def test_the_log_is_shown_where_it_lacks_something(gears_server, r):
+    with ServerLog(gears_server) as log:
+        with pytest.raises(AssertionError, match="'late' in the log: .*: it has no lines$"):
+            log.wait_for("late", timeout=0.01)
+        r.gears.pyexecute("log('early')")
+        assert log.wait_for("e(.)rly")[1] == "a"
+        with pytest.raises(AssertionError, match="(?s)it has these lines:\n.*early"):
+            log.wait_for("late", timeout=0.01)
+
+
 # -- cleaning
+
+
+def test_what_is_in_other_databases_is_found(gears_server, r):
+    with gears_server.client(db=3) as other:
+        other.set("somebody's", "data")
+        assert contents(r) == ["1 keys in database 3"]
+        clean(r)
+        assert other.dbsize() == 0 and contents(r) == []
 
 
 def test_a_leak_is_named(r, monkeypatch):
