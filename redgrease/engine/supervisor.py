@@ -26,6 +26,7 @@ from .access import (
     tls_context,
 )
 from .connection import Address, Connection, Disconnected, ErrorReply
+from .folder import Folder
 from .garbage import settle_memory
 from .memory import parse_size
 from .proxy import Proxy
@@ -113,6 +114,7 @@ class Supervisor:
         self._worker: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._redis_keeper: asyncio.Task[None] | None = None
+        self._folder: Folder | None = None  # beside a Redis of others; our own looks after it
         self._stopping = False
         self._worked = False  # the worker has been ready at least once
 
@@ -131,9 +133,8 @@ class Supervisor:
         tls = tls_context(options.tls_cert, options.tls_key, options.tls_ca)
         InstallPolicy.parse(options.requirements)
         parse_size(options.max_function_memory)
-        for folder in (options.dir,):
-            if folder:
-                Path(folder).mkdir(parents=True, exist_ok=True)
+        if options.dir:
+            Path(options.dir).mkdir(parents=True, exist_ok=True)
         if options.redis is None:
             socket_path = str(Path(self.runtime) / "redis")
             self.redis = RedisServer(
@@ -143,6 +144,9 @@ class Supervisor:
             self.redis_url = with_password(self.redis.url, options.password)
             self._redis_keeper = asyncio.get_running_loop().create_task(self._keep_redis())
         else:
+            if options.dir:
+                self._folder = Folder(options.dir)
+                self._folder.claim()
             await asyncio.get_running_loop().run_in_executor(None, self._look_for_redis)
         places = (self.link_path, self.local_path)
         self.proxy = Proxy(self.redis_url, places, options.host, options.port, tls)
@@ -269,6 +273,8 @@ class Supervisor:
             if self._redis_keeper is not None:
                 await self._redis_keeper
                 await loop.run_in_executor(None, self.redis.stop)  # it may just have started it
+        if self._folder is not None:
+            self._folder.leave()
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 
