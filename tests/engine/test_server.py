@@ -1,10 +1,12 @@
 """Starting and stopping servers."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import redis
@@ -57,6 +59,37 @@ def test_a_server_does_not_outlive_the_process_that_started_it():
     )
     out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout
     assert all(gone(int(pid)) for pid in out.split())
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_server_that_is_killed_leaves_nothing_behind(tmp_path, kept):
+    server = GearsServer(dir=tmp_path if kept else None).start()
+    with server.client() as client:
+        assert client.set("key", "value")
+        pids = [server.pid, server.worker_pid, client.info("server")["process_id"]]
+    runtime = Path(server.redis_url.partition("//")[2]).parent
+    assert runtime.exists()
+    os.kill(server.pid, signal.SIGKILL)
+    assert all(gone(pid) for pid in pids if pid != server.pid)
+    assert not runtime.exists()
+    server.stop()
+    if kept:
+        with GearsServer(dir=tmp_path) as again, again.client() as client:
+            assert client.get("key") == b"value"
+
+
+def test_a_server_that_is_killed_leaves_the_redis_of_others_alone(tmp_path):
+    redis_server = RedisServer(str(tmp_path / "redis.sock"))
+    redis_server.start()
+    try:
+        server = GearsServer(redis=redis_server.url).start()
+        os.kill(server.pid, signal.SIGKILL)
+        assert gone(server.worker_pid)
+        server.stop()
+        with redis.Redis.from_url(redis_server.url) as client:
+            assert client.ping()
+    finally:
+        redis_server.stop()
 
 
 def test_in_front_of_a_redis_that_runs_already(tmp_path):
