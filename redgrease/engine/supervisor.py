@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -36,6 +37,8 @@ _log = logging.getLogger("redgrease.engine")
 
 MIN_DELAY, MAX_DELAY = 0.05, 5.0
 """Seconds before a dead worker is started again, at first and at most."""
+MOST_FILES = 1 << 16
+"""How many files the server may have open, if the system lets it: two for each client."""
 
 
 @dataclass
@@ -312,6 +315,15 @@ async def serve(
         await supervisor.stop()
 
 
+def allow_many_clients() -> None:
+    """Raise the limit of open files as far as may be, as Redis does for itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | None]]) -> int:
     """The same, from a program; uses uvloop where it is installed."""
     logging.basicConfig(
@@ -327,4 +339,5 @@ def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | 
     except ImportError:
         pass
     settle_memory()
+    allow_many_clients()
     return int(runner(serve(options, started)))

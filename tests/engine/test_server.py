@@ -1,6 +1,8 @@
 """Starting and stopping servers."""
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -122,6 +124,23 @@ def test_functions_in_a_thread_of_this_process():
         )
         assert int(result) == os.getpid()
     assert "redisgears" not in sys.modules
+
+
+def test_as_many_clients_as_redis_serves():
+    """Each takes two open files, of which shells often allow few, but more if one asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        server = GearsServer().start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+        address = (server.host, server.port)
+        for _ in range(200):
+            plain = stack.enter_context(socket.create_connection(address, timeout=30))
+            plain.sendall(b"PING\r\n")
+            assert plain.recv(100) == b"+PONG\r\n"
 
 
 def test_the_configuration_at_the_start():
