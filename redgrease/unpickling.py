@@ -5,6 +5,7 @@ but whoever controls the server could answer with a pickle of his own.  So a cli
 accept plain data only, or to leave pickles unread.
 """
 
+import enum
 import importlib
 import io
 import pickle
@@ -76,24 +77,59 @@ class _Results(pickle.Unpickler):
             return super().find_class(home, name)
 
 
+def _refused(module: Any, name: Any) -> Exception:
+    return pickle.UnpicklingError(
+        f"the result refers to {module}.{name}, and this client reads plain data only"
+        " (unpickle='safe'); let the function return such, or make the client with"
+        " unpickle='any' if you trust the server"
+    )
+
+
+class _NeedsCare(Exception):
+    """There is a class in it that pickles could change."""
+
+
 class _SafeResults(_Results):
     """Reads plain data only."""
 
     def persistent_load(self, pid: Any) -> Any:
-        raise self._refused(*pid)
+        raise _refused(*pid)
 
     def find_class(self, module: str, name: str) -> Any:
-        if name in _SAFE.get(module, ()) or (module == "builtins" and name in _EXCEPTIONS):
-            return super().find_class(module, name)
-        raise self._refused(module, name)
+        if name not in _SAFE.get(module, ()) and (module != "builtins" or name not in _EXCEPTIONS):
+            raise _refused(module, name)
+        found = super().find_class(module, name)
+        if found.__flags__ & (_HEAP | _IMMUTABLE) == _HEAP:
+            raise _NeedsCare
+        return found
 
-    @staticmethod
-    def _refused(module: Any, name: Any) -> Exception:
-        return pickle.UnpicklingError(
-            f"the result refers to {module}.{name}, and this client reads plain data only"
-            " (unpickle='safe'); let the function return such, or make the client with"
-            " unpickle='any' if you trust the server"
-        )
+
+_HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # of Python's Py_TPFLAGS_…
+
+
+_InPython: Any = vars(pickle)["_Unpickler"]
+
+
+class _CarefulResults(_InPython):  # type: ignore[misc]
+    """The same, slower: lets pickles set attributes of what they make, but not of classes."""
+
+    dispatch = dict(_InPython.dispatch)
+    persistent_load = _SafeResults.persistent_load
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _SafeResults(io.BytesIO()).find_class(module, name)
+        except _NeedsCare:
+            return super().find_class(module, name)
+
+    def load_build(self) -> None:
+        """Set attributes."""
+        made = self.stack[-2]
+        if isinstance(made, (type, enum.Enum)):
+            raise _refused("attributes of", made)
+        super().load_build()
+
+    dispatch[pickle.BUILD[0]] = load_build
 
 
 def decode(data: bytes, mode: str = ANY) -> Any:
@@ -114,9 +150,13 @@ def decode(data: bytes, mode: str = ANY) -> Any:
     """
     if mode == OFF:
         return data
-    kind = _SafeResults if mode == SAFE else _Results
     try:
-        return kind(io.BytesIO(data)).load()
+        if mode != SAFE:
+            return _Results(io.BytesIO(data)).load()
+        try:
+            return _SafeResults(io.BytesIO(data)).load()
+        except _NeedsCare:
+            return _CarefulResults(io.BytesIO(data)).load()
     except (ImportError, AttributeError) as error:
         raise pickle.UnpicklingError(
             f"the result is of a class that this client does not have: {error}"

@@ -113,6 +113,29 @@ def test_everything_else_is_refused(value, protocol):
             decode(nested, "safe")
 
 
+ALTERING = [
+    # GLOBAL, then BUILD with a pair: attributes of the class itself.
+    b"cipaddress\nIPv4Address\n(N(dVis_private\nI01\nstb.",
+    b"ccollections\nCounter\n(N(dVupdate\ncbuiltins\nlist\nstb.",
+    b"cfractions\nFraction\n(N(dV_altered\nI01\nstb.",
+    b"cbuiltins\nValueError\n(N(dV_altered\nI01\nstb.",
+    b"cdatetime\ndate\n(N(dV_altered\nI01\nstb.",
+    b"cdecimal\nDecimal\n(N(dV_altered\nI01\nstb.",
+    # A member of an enumeration, of which there is just one.
+    b"cuuid\nSafeUUID\n(I0\ntR(dV_altered\nI5\nsb.",
+]
+
+
+@pytest.mark.parametrize("data", ALTERING)
+def test_nothing_that_is_here_is_altered(data):
+    """Also not the classes of which plain data is made."""
+    with pytest.raises(pickle.UnpicklingError):
+        decode(data, "safe")
+    assert not ipaddress.ip_address("8.8.8.8").is_private
+    assert collections.Counter("aa").most_common() == [("a", 2)]
+    assert not hasattr(uuid.SafeUUID.safe, "_altered")
+
+
 def test_classes_by_name_are_refused():
     class Named(pickle.Pickler):
         def persistent_id(self, item):

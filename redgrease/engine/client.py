@@ -65,7 +65,7 @@ class Client(Flow):
         self._raw = False  # broken beyond framing: Redis may have it all
         self._skip = b""  # CLIENT REPLY SKIP, which goes along with the next request
         self._resp3 = False
-        self._watching = False  # keys, since WATCH
+        self.watching = False  # keys, since WATCH
         self._transaction: Transaction | None = None
 
     def data_received(self, data: bytes) -> None:
@@ -303,11 +303,11 @@ class Client(Flow):
     def _note(self, name: bytes, words: list[bytes]) -> None:
         """Follow what changes the state of the connection."""
         if name == b"MULTI" and len(words) == 1:
-            self._transaction = self.redis.watcher = Transaction(self._watching)
+            self._transaction = self.redis.watcher = Transaction(self.watching)
         elif name == b"WATCH":
-            self._watching = True
+            self.watching = True
         elif name == b"UNWATCH" and len(words) == 1:
-            self._watching = False
+            self.watching = False
         elif name in (b"EXEC", b"DISCARD") and len(words) == 1:
             self.leave(done=name == b"EXEC")
         elif name == b"RESET" and len(words) == 1:
@@ -341,7 +341,7 @@ class Client(Flow):
         """
         transaction = self._transaction
         self._transaction = self.redis.watcher = None
-        self._watching = False
+        self.watching = False
         if transaction is not None and done:
             for one in transaction.queue:
                 if changes(one.name):

@@ -41,6 +41,19 @@ class Folder:
     def _open(self, name: str) -> int:
         return os.open(self.path / name, os.O_RDWR | os.O_CREAT, 0o600)
 
+    def claim(self) -> None:
+        """Take it for this process.
+
+        Raises:
+            FolderInUseError: Another server has it.
+        """
+        if self._server is None:
+            number = self._open("server.lock")
+            if not _locked(number):
+                os.close(number)
+                raise FolderInUseError(f"another server uses the folder {self.path}")
+            self._server = number
+
     def take(self, patience: float) -> int:
         """Take it for this process, and for a Redis that is going to be started.
 
@@ -53,12 +66,7 @@ class Folder:
         Raises:
             FolderInUseError: Another server has it.
         """
-        if self._server is None:
-            number = self._open("server.lock")
-            if not _locked(number):
-                os.close(number)
-                raise FolderInUseError(f"another server uses the folder {self.path}")
-            self._server = number
+        self.claim()
         number = self._open("redis.lock")
         deadline = time.monotonic() + patience
         asked = False

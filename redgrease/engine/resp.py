@@ -204,7 +204,10 @@ class Passage:
             if self._header[:1] != b"$" or len(self._header) > INLINE_LIMIT:
                 raise ProtocolError("expected '$'")
             if self._header.endswith(b"\r\n"):
-                self._skip = number(self._header[:-2]) + 2
+                size = number(self._header[:-2])
+                if size < 0:
+                    raise ProtocolError("invalid bulk length")
+                self._skip = size + 2
                 self._header = b""
                 self._words -= 1
         return position

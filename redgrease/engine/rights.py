@@ -7,14 +7,14 @@ command of Redis's, that command.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
-import hiredis
-
 from .command_names import GEARS, RUNS_CODE, TRIGGERS
-from .resp import command
-from .upstream import without_last_line
+from .resp import command, reply_end
+from .transaction import DISCARD, MULTI
+from .upstream import NO_LOGIN, without_last_line
 
 if TYPE_CHECKING:
     from .client import Client
@@ -23,9 +23,18 @@ TRUST_SECONDS = 1.0
 """How long a right is not asked for again: the time within which a withdrawn one has effect."""
 MAY_EVAL = command([b"EVAL", b"return 1", b"0"])
 MAY_TRIGGER = command([b"EVALSHA", b"0" * 40, b"0"])
+MAY_MANAGE = command([b"LASTSAVE"])
+"""Asked where Redis has no EVAL any more (``rename-command``): a command for administrators."""
 REPLY_ON, REPLY_OFF = (command([b"CLIENT", b"REPLY", word]) for word in (b"ON", b"OFF"))
-NOT_ABOUT_RIGHTS = (b"-ERR unknown command", b"-OOM", b"-MISCONF", b"-NOREPLICAS", b"-READONLY")
-"""Errors with which Redis refuses scripts, though not because of who asks."""
+UNKNOWN = b"-ERR unknown command"
+NOT_ABOUT_RIGHTS = (b"-OOM", b"-MISCONF", b"-NOREPLICAS", b"-READONLY")
+"""Errors with which Redis refuses commands of those who have the right to them."""
+ANSWERS = (b":", b"-", b"+OK\r", b"+QUEUED\r")
+"""How replies to requests of ours begin; all else is pushed to the client."""
+WATCHES = (
+    b"-ERR a function stands before this command; between WATCH and EXEC, that takes the right"
+    b" to EVAL\r\n"
+)
 
 
 class Rights:
@@ -60,29 +69,68 @@ class Rights:
             if client.in_flight:
                 await client.mark()
             return b""
+        silent = await self._listen()
+        refusal = await self._refusal(name, words)
+        if silent:
+            client.redis.transport.write(REPLY_OFF)
+        return refusal
+
+    async def _refusal(self, name: bytes, words: list[bytes]) -> bytes:
         answer = await self._ask(MAY_EVAL)
+        if answer.startswith(UNKNOWN):
+            answer = await self._ask(MAY_MANAGE)
         if answer.startswith(b":"):
             self._until = time.monotonic() + TRUST_SECONDS
             return b""
         if answer.startswith(b"-NOPERM"):
             if name in TRIGGERS:
-                answer = await self._ask(MAY_TRIGGER)
-                return b"" if answer.startswith(b"-NOSCRIPT") else answer
+                other = await self._ask(MAY_TRIGGER)
+                if other.startswith(b"-NOSCRIPT"):
+                    return b""
+                return answer if other.startswith(UNKNOWN) else other
             return answer if name in GEARS else await self._forbidden(words)
         if answer.startswith(b"-ERR Can't execute"):
             return answer.replace(b"'eval'", b"'%b'" % name.lower(), 1)
         return b"" if answer.startswith(NOT_ABOUT_RIGHTS) else answer
 
-    async def _ask(self, request: bytes) -> bytes:
-        """Redis's reply, of one line, to a request of ours on the client's connection."""
-        client, silent = self._client, self._client.silent
-        before = await client.redis.exchange(REPLY_ON + request if silent else request)
+    async def _listen(self) -> bool:
+        """Wait until all earlier replies are here; returns whether Redis is to be silent again."""
+        client = self._client
+        if not client.silent:
+            if client.in_flight:
+                await client.mark()
+            return False
+        before, heard = without_last_line(await client.redis.exchange(REPLY_ON), b"+-")
         client.in_flight = False
-        before, answer = without_last_line(before)
-        if silent:
-            before, heard = without_last_line(before)
-            self._be_silent(heard)
         client.reply(before)
+        client.silent = heard.startswith(b"+")  # or it has refused to be, as it does now
+        return client.silent
+
+    async def _ask(self, request: bytes) -> bytes:
+        """Redis's reply, of one line, to one or more requests of ours on the client's connection.
+
+        Between them may be what others publish, and they can have it look like any reply.  So it
+        is read from a line on that nobody else can make: the reply to an unknown command.
+        """
+        client, token = self._client, b"rg.~" + os.urandom(16).hex().encode()
+        reply = await client.redis.exchange(command([token]) + request, collect=True)
+        client.in_flight = False
+        found = reply.find(token)
+        if found < 0:  # some servers tell who has not logged in nothing else than that
+            client.reply(without_last_line(without_last_line(reply)[0])[0])
+            return NO_LOGIN + b"\r\n"
+        start = reply.rfind(b"\r\n", 0, found) + 2 if b"\r\n" in reply[:found] else 0
+        pushed, answer = [reply[:start]], b""
+        start = reply.index(b"\r\n", found) + 2
+        while start < len(reply):
+            end = reply_end(reply, start)
+            one = reply[start:end]
+            if not one.startswith(ANSWERS):
+                pushed.append(one)
+            elif not answer:
+                answer = one
+            start = end
+        client.reply(b"".join(pushed))
         return answer
 
     async def collect(self, request: bytes) -> bytes:
@@ -92,23 +140,20 @@ class Rights:
             return await client.redis.exchange(request, collect=True)
         reply = await client.redis.exchange(REPLY_ON + request, collect=True)
         heard, _, reply = reply.partition(b"\r\n")
-        self._be_silent(heard)
+        client.silent = heard.startswith(b"+")  # or it has refused to be, as it does now
+        if client.silent:
+            client.redis.transport.write(REPLY_OFF)
         return reply
 
-    def _be_silent(self, heard: bytes) -> None:
-        """Have Redis be silent again, if it was: it may have refused to, as it does now."""
-        if heard.startswith(b"+"):
-            self._client.redis.transport.write(REPLY_OFF)
-        else:
-            self._client.silent = False
-
     async def _forbidden(self, words: list[bytes]) -> bytes:
-        """Redis's refusal of this very command, found out without carrying it out."""
-        commands = ([b"MULTI"], words, [b"DISCARD"])
-        reply = await self.collect(b"".join(map(command, commands)))
-        reader = hiredis.Reader(replyError=lambda text: b"-" + text.encode())
-        reader.feed(reply)
-        for one in iter(reader.gets, False):
-            if isinstance(one, bytes) and one.startswith((b"-NOPERM", b"-NOAUTH")):
-                return one + b"\r\n"
-        return b""
+        """Redis's refusal of this very command, found out without carrying it out.
+
+        A transaction that is discarded tells; so one has to be allowed, and to do no harm.
+        """
+        if self._client.watching:
+            return WATCHES
+        begun = await self._ask(MULTI)
+        if not begun.startswith(b"+"):
+            return begun
+        answer = await self._ask(command(words) + DISCARD)
+        return b"" if answer.startswith((b"+QUEUED", *NOT_ABOUT_RIGHTS)) else answer

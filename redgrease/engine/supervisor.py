@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -26,6 +27,7 @@ from .access import (
     tls_context,
 )
 from .connection import Address, Connection, Disconnected, ErrorReply
+from .folder import Folder
 from .garbage import settle_memory
 from .memory import parse_size
 from .proxy import Proxy
@@ -35,6 +37,8 @@ _log = logging.getLogger("redgrease.engine")
 
 MIN_DELAY, MAX_DELAY = 0.05, 5.0
 """Seconds before a dead worker is started again, at first and at most."""
+MOST_FILES = 1 << 16
+"""How many files the server may have open, if the system lets it: two for each client."""
 
 
 @dataclass
@@ -113,6 +117,7 @@ class Supervisor:
         self._worker: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._redis_keeper: asyncio.Task[None] | None = None
+        self._folder: Folder | None = None  # beside a Redis of others; our own looks after it
         self._stopping = False
         self._worked = False  # the worker has been ready at least once
 
@@ -131,9 +136,8 @@ class Supervisor:
         tls = tls_context(options.tls_cert, options.tls_key, options.tls_ca)
         InstallPolicy.parse(options.requirements)
         parse_size(options.max_function_memory)
-        for folder in (options.dir,):
-            if folder:
-                Path(folder).mkdir(parents=True, exist_ok=True)
+        if options.dir:
+            Path(options.dir).mkdir(parents=True, exist_ok=True)
         if options.redis is None:
             socket_path = str(Path(self.runtime) / "redis")
             self.redis = RedisServer(
@@ -143,6 +147,9 @@ class Supervisor:
             self.redis_url = with_password(self.redis.url, options.password)
             self._redis_keeper = asyncio.get_running_loop().create_task(self._keep_redis())
         else:
+            if options.dir:
+                self._folder = Folder(options.dir)
+                self._folder.claim()
             await asyncio.get_running_loop().run_in_executor(None, self._look_for_redis)
         places = (self.link_path, self.local_path)
         self.proxy = Proxy(self.redis_url, places, options.host, options.port, tls)
@@ -269,6 +276,8 @@ class Supervisor:
             if self._redis_keeper is not None:
                 await self._redis_keeper
                 await loop.run_in_executor(None, self.redis.stop)  # it may just have started it
+        if self._folder is not None:
+            self._folder.leave()
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 
@@ -306,6 +315,15 @@ async def serve(
         await supervisor.stop()
 
 
+def allow_many_clients() -> None:
+    """Raise the limit of open files as far as may be, as Redis does for itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | None]]) -> int:
     """The same, from a program; uses uvloop where it is installed."""
     logging.basicConfig(
@@ -321,4 +339,5 @@ def run(options: ServerOptions, started: Callable[[Supervisor], Awaitable[int | 
     except ImportError:
         pass
     settle_memory()
+    allow_many_clients()
     return int(runner(serve(options, started)))

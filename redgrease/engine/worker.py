@@ -29,6 +29,7 @@ from .eager import EagerSocket
 from .errors import GearsError
 from .garbage import settle_memory
 from .memory import MemoryLimit, parse_size
+from .orphan import clean_up
 from .watch import Watch
 
 _log = logging.getLogger("redgrease.engine")
@@ -215,6 +216,7 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
         connection.connect(options.link)
     link = Link(connection)
     own_process = bool(getattr(options, "own_process", False))
+    server = os.getppid()
 
     def give_up(reason: str) -> None:
         # The proxy starts another one.
@@ -234,10 +236,11 @@ def run_worker(options: Any, connection: socket.socket | None = None) -> None:
     engine.install()
 
     def ended() -> None:
-        engine.scripts.close()
         if own_process:
             # The proxy is gone: whatever a script still does, nobody waits for it.
+            clean_up(server, options.link, options.redis)
             _exit(0)
+        engine.scripts.close()
 
     try:
         if own_process:

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
+from redgrease.engine import GearsServer
 from redgrease.engine.folder import Folder, FolderInUseError
+from redgrease.engine.redis_server import RedisServer
+from redgrease.engine.server import ServerStartError
 
 SLEEPER = "import sys, time; print('ready', flush=True); time.sleep(600)"
 
@@ -49,6 +52,22 @@ def test_only_one_server_has_it(tmp_path, child):
     first.leave()
     second.give(second.take(1), None)
     second.leave()
+
+
+def test_beside_a_redis_of_others(tmp_path):
+    """Two servers would keep their registrations in the same file."""
+    redis = RedisServer(str(tmp_path / "socket"))
+    redis.start()
+    try:
+        options = {"redis": redis.url, "dir": tmp_path / "data"}
+        with (
+            GearsServer(**options),
+            pytest.raises(ServerStartError, match="another server uses the folder"),
+        ):
+            GearsServer(**options).start()
+        GearsServer(**options).start().stop()
+    finally:
+        redis.stop()
 
 
 def test_what_a_dead_server_left_behind_is_ended(tmp_path, child):

@@ -95,6 +95,10 @@ def test_a_broken_large_request():
     passage = Passage(b"*2\r\n$3\r\nSET\r\n", 0)
     with pytest.raises(ProtocolError):
         passage.take(memoryview(b"+x\r\n"))
+    for size in (b"-1", b"-2", b"-4", b"-9999999999"):  # which would go back
+        passage = Passage(b"*2\r\n$3\r\nSET\r\n", 0)
+        with pytest.raises(ProtocolError):
+            passage.take(memoryview(b"$%b\r\nx\r\n" % size))
 
 
 def test_writing():

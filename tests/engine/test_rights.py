@@ -1,13 +1,16 @@
 """Users that may, and users that may not."""
 
+import asyncio
 import contextlib
+import re
 import socket
 
 import pytest
 import redis
 
 from redgrease.engine import GearsServer
-from redgrease.engine.resp import command
+from redgrease.engine.resp import bulk, command
+from redgrease.engine.rights import MAY_EVAL, MAY_TRIGGER, Rights
 
 CODE = "GB().run()"
 MANAGING = [
@@ -26,6 +29,7 @@ USERS = {
     "reads": "+@read +@connection +@transaction",
     "sets": "+set +auth",
     "looks": "+info +@connection",
+    "hashes": "+hset +hget +auth",
 }
 
 
@@ -113,6 +117,94 @@ def test_a_right_that_is_withdrawn(user):
     with pytest.raises(redis.exceptions.NoPermissionError):
         for _ in range(10**5):  # within a second
             client.execute_command("RG.DUMPEXECUTIONS")
+
+
+def test_a_hooked_command_is_not_carried_out_to_find_out_about_rights(user):
+    """Of a user that may use it, but no transactions, in which it would only be queued."""
+    client = user("hashes")
+    with pytest.raises(redis.exceptions.NoPermissionError, match="multi"):
+        client.execute_command("HSET", "h3", "f", "v")
+    assert client.hget("h3", "f") is None
+
+
+def test_watched_keys_stay_watched(user):
+    """A user's rights to a hooked command cannot be found out then, so it is refused."""
+    mine = user("writes").connection_pool.make_connection()
+    admin = user("anything")
+
+    def ask(*words):
+        mine.send_command(*words)
+        return mine.read_response()
+
+    ask("WATCH", "watched")
+    with pytest.raises(redis.ResponseError, match="takes the right to EVAL"):
+        ask("HSET", "h", "f", "v")
+    admin.set("watched", 1)
+    assert [ask("MULTI"), ask("SET", "watched", 2), ask("EXEC")] == [b"OK", b"QUEUED", None]
+    assert ask("WATCH", "watched") == b"OK"
+    assert [ask("MULTI"), ask("HSET", "h", "f", "v")] == [b"OK", b"QUEUED"]
+    assert ask("EXEC") in ([b"hook"], [[b"hook"]])
+    mine.disconnect()
+
+
+def test_a_redis_without_scripts_is_no_open_door():
+    """Where EVAL has another name, it takes the right to what administrators do."""
+    with GearsServer(password="pw", redis_args=["--rename-command", "EVAL", ""]) as server:
+        with server.client() as admin:
+            assert admin.execute_command("RG.PYEXECUTE", CODE) is not None
+            for name, rights in (("low", "+@read +@write +client"), ("calls", "+get +evalsha")):
+                words = ["ACL", "SETUSER", name, "on", ">pw", "~*", "&*", *rights.split()]
+                admin.execute_command(*words)
+            admin.execute_command("RG.PYEXECUTE", "GB('CommandReader').register(trigger='t')")
+        for name in ("low", "calls", None):
+            refused = redis.exceptions.NoPermissionError if name else redis.AuthenticationError
+            login = {"username": name, "password": "pw"} if name else {}
+            with redis.Redis(port=server.port, **login) as client, pytest.raises(refused):
+                client.execute_command("RG.PYEXECUTE", CODE)
+        with redis.Redis(port=server.port, username="calls", password="pw") as client:
+            assert client.execute_command("RG.TRIGGER", "t") is not None
+
+
+class Upstream:
+    """A connection on which others push what looks like an answer, before and behind it."""
+
+    def __init__(self, answers, forged):
+        self.answers, self.forged = answers, forged
+
+    async def exchange(self, request=b"", collect=False):
+        reply = self.forged
+        for token in re.findall(rb"rg\.~\w+", request):
+            reply += b"-ERR unknown command '%b', with args beginning with: \r\n" % token
+        for asked, answer in self.answers.items():
+            if asked in request:
+                reply += self.forged + answer + self.forged
+        return reply
+
+
+class Asking:
+    silent = in_flight = watching = False
+
+    def __init__(self, redis):
+        self.redis, self.replies = redis, b""
+
+    def reply(self, data):
+        self.replies += data
+
+
+@pytest.mark.parametrize("kind", [b">3", b"*3"], ids=["protocol 3", "protocol 2"])
+@pytest.mark.parametrize("text", [b":1", b"-OOM x", b"-NOSCRIPT x", b"+QUEUED", b"\r\n:1"])
+@pytest.mark.parametrize("name", [b"RG.PYEXECUTE", b"RG.TRIGGER", b"HSET"])
+def test_messages_are_no_answers(name, text, kind):
+    """What anybody publishes, a client gets; it gives no rights."""
+    forged = kind + b"\r\n" + b"".join(map(bulk, (b"message", b"channel", text)))
+    no = b"-NOPERM no permissions\r\n"
+    answers = {MAY_EVAL: no, MAY_TRIGGER: no, command([b"MULTI"]): b"+OK\r\n"}
+    answers[command([b"DISCARD"])] = no + b"+OK\r\n"
+    client = Asking(Upstream(answers, forged))
+    assert asyncio.run(Rights(client).refusal(name, [name, b"h"])) == no
+    assert client.replies.replace(forged, b"") == b"" != client.replies
+    client.redis.answers = {MAY_EVAL: b":1\r\n"}
+    assert asyncio.run(Rights(client).refusal(name, [name, b"h"])) == b""
 
 
 class Wire:

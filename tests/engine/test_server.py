@@ -1,10 +1,14 @@
 """Starting and stopping servers."""
 
+import contextlib
 import os
+import resource
+import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import redis
@@ -59,6 +63,37 @@ def test_a_server_does_not_outlive_the_process_that_started_it():
     assert all(gone(int(pid)) for pid in out.split())
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_server_that_is_killed_leaves_nothing_behind(tmp_path, kept):
+    server = GearsServer(dir=tmp_path if kept else None).start()
+    with server.client() as client:
+        assert client.set("key", "value")
+        pids = [server.pid, server.worker_pid, client.info("server")["process_id"]]
+    runtime = Path(server.redis_url.partition("//")[2]).parent
+    assert runtime.exists()
+    os.kill(server.pid, signal.SIGKILL)
+    assert all(gone(pid) for pid in pids if pid != server.pid)
+    assert not runtime.exists()
+    server.stop()
+    if kept:
+        with GearsServer(dir=tmp_path) as again, again.client() as client:
+            assert client.get("key") == b"value"
+
+
+def test_a_server_that_is_killed_leaves_the_redis_of_others_alone(tmp_path):
+    redis_server = RedisServer(str(tmp_path / "redis.sock"))
+    redis_server.start()
+    try:
+        server = GearsServer(redis=redis_server.url).start()
+        os.kill(server.pid, signal.SIGKILL)
+        assert gone(server.worker_pid)
+        server.stop()
+        with redis.Redis.from_url(redis_server.url) as client:
+            assert client.ping()
+    finally:
+        redis_server.stop()
+
+
 def test_in_front_of_a_redis_that_runs_already(tmp_path):
     own = RedisServer(str(tmp_path / "r.sock"))
     own.start()
@@ -89,6 +124,23 @@ def test_functions_in_a_thread_of_this_process():
         )
         assert int(result) == os.getpid()
     assert "redisgears" not in sys.modules
+
+
+def test_as_many_clients_as_redis_serves():
+    """Each takes two open files, of which shells often allow few, but more if one asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        server = GearsServer().start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+        address = (server.host, server.port)
+        for _ in range(200):
+            plain = stack.enter_context(socket.create_connection(address, timeout=30))
+            plain.sendall(b"PING\r\n")
+            assert plain.recv(100) == b"+PONG\r\n"
 
 
 def test_the_configuration_at_the_start():

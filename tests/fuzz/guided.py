@@ -3,12 +3,18 @@
 It needs the package atheris, of which there are wheels for Linux.  What it checks:
 
 - requests: wherever the bytes are cut, the same requests are found in them, or the same fault.
-- results: a client that reads plain data only makes nothing else of any bytes.
+- results: a client that reads plain data only makes nothing else of any bytes, and they change
+  nothing that it has.
 """
 
 import argparse
+import enum
+import fractions
+import importlib
+import ipaddress
 import pickle
 import sys
+import uuid
 
 import atheris
 
@@ -72,8 +78,37 @@ def check_passage(data, cut):
     assert ends[0] == ends[1], (data, cut)
 
 
+def present():
+    """What the classes of plain data have, all in all."""
+    found = []
+    for module, names in unpickling._SAFE.items():
+        try:
+            home = importlib.import_module(module)
+        except ImportError:
+            continue
+        for name in names:
+            kind = getattr(home, name)
+            found.append(
+                {
+                    key: id(value)
+                    for key, value in vars(kind).items()
+                    if key != "__abstractmethods__"
+                }
+            )
+            if issubclass(kind, enum.Enum):
+                found += [dict(vars(member)) for member in kind]
+    return found
+
+
 def check_results(data):
     """Read bytes as a result."""
+    try:
+        read_result(data)
+    finally:
+        assert present() == BEFORE, data
+
+
+def read_result(data):
     try:
         value = unpickling.decode(data, unpickling.SAFE)
     except (pickle.UnpicklingError, MemoryError, RecursionError):
@@ -92,13 +127,25 @@ def check_results(data):
             waiting += each
 
 
+BEFORE = present()
 SAFE_MODULES = {"builtins", *unpickling._SAFE}
 TARGETS = {"requests": check_requests, "results": check_results}
 SEEDS = {
     "requests": [
         b"*2\r\n$4\r\nECHO\r\n$3\r\na\r\n\r\n*1\r\n$4\r\nPING\r\nGET 'a\\'' \"\\x41\"\r\n"
     ],
-    "results": [pickle.dumps(each, 4) for each in ({"a": [1, (2.5, b"x")]}, {1, 2}, KeyError("a"))],
+    "results": [
+        pickle.dumps(each, 4)
+        for each in (
+            {"a": [1, (2.5, b"x")]},
+            {1, 2},
+            KeyError("a"),
+            uuid.UUID(int=5),
+            fractions.Fraction(1, 3),
+            ipaddress.ip_address("::1"),
+        )
+    ]
+    + [b"ccollections\nCounter\n(N(dVx\nI1\nstb.", b"cuuid\nSafeUUID\n(I0\ntR(dVx\nI5\nsb."],
 }
 
 

@@ -53,6 +53,8 @@ class Maker:
         count = arguments.get(name, random.randrange(4))
         if random.random() < 0.1:
             count = random.randrange(5)
+        if name == b"UNSUBSCRIBE":
+            count = count or 1  # of all channels, each Redis takes its own in another order
         words = [name, *(self.word() for _ in range(count))]
         if count and name not in (b"ECHO", b"SUBSCRIBE"):
             words[1] = self.tag + words[1][:20]

@@ -8,10 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import redis
+
 from redgrease.engine import GearsServer
 from redgrease.engine.redis_server import RedisServer
 
 from . import wire
+from .commands import FUNCTIONS, Commands
 from .scripts import Scripts, attempt
 
 # Functions that have to do with keys of half the connections, and change nothing.
@@ -48,7 +51,8 @@ class Servers:
         self._stack.callback(own.stop)
         self.redis = own.socket_path
         limits = {"ExecutionMaxTime": 2000}
-        self.server = self._stack.enter_context(GearsServer(config=limits))
+        server = GearsServer(config=limits, requirements="off")
+        self.server = self._stack.enter_context(server)
         self.client = self._stack.enter_context(self.server.client())
         if self.watched:
             self.client.execute_command("RG.PYEXECUTE", WATCHERS[0])
@@ -108,5 +112,28 @@ def fuzz_scripts(servers, seconds, seed=0):
         except BaseException as error:
             raise AssertionError(f"seed {seed}: {error!r} for {words!r}") from error
         report["scripts"] += 1
+    servers.check()
+    return report
+
+
+def fuzz_commands(servers, seconds, seed=0):
+    """Send commands of Gears until the time is over; returns a :class:`Report`."""
+    client, report = redis.Redis(port=servers.server.port, socket_timeout=60), Report()
+    for function in FUNCTIONS:
+        client.execute_command("RG.PYEXECUTE", function)
+    known = [each[1] for each in client.execute_command("RG.DUMPREGISTRATIONS")]
+    known.append(client.execute_command("RG.PYEXECUTE", "GB('ShardsIDReader').run()", "UNBLOCKING"))
+    commands, end = Commands(seed, known), time.monotonic() + seconds
+    while time.monotonic() < end:
+        words = commands.next()
+        report["commands"] += 1
+        try:
+            client.execute_command(*words)
+            report["ok"] += 1
+        except redis.ResponseError as error:
+            assert "worker" not in str(error), f"seed {seed}: {error} for {words!r}"
+            report["error"] += 1
+    client.close()
+    assert "Traceback" not in servers.server.log
     servers.check()
     return report

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from . import wire  # noqa: E402
-from .running import Servers, fuzz_scripts, fuzz_wire, resident  # noqa: E402
+from .running import Servers, fuzz_commands, fuzz_scripts, fuzz_wire, resident  # noqa: E402
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["no functions", "a sync function"])
@@ -58,6 +58,12 @@ def test_any_bytes(servers, data, cuts):
 def test_scripts(servers):
     report = fuzz_scripts(servers, 4, seed=int(time.time()))
     assert report["scripts"] > 10 and report["error"] > 5
+
+
+def test_commands():
+    with Servers(False) as servers:
+        report = fuzz_commands(servers, 3, seed=int(time.time()))
+    assert report["ok"] > 10 and report["error"] > 10
 
 
 # Requests after which nobody else was served any more: Redis takes them for incomplete.

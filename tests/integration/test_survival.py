@@ -267,13 +267,15 @@ class TestServersOwnRedis:
         assert scene.client.execute_command("RG.TRIGGER", "t", "a") == [b"['a']"]
 
     def test_the_server_is_killed(self, serve):
-        """Its Redis stays behind, and must not write beside the next one."""
+        """If its Redis stays behind, it must not write beside the next one."""
         scene = serve()
         scene.register(MODES[1])
         registrations = scene.registrations()
         scene.filler.start()
         left = redis.Redis.from_url(scene.server.redis_url)
+        os.kill(scene.server.worker_pid, signal.SIGSTOP)  # it would see to that
         os.kill(scene.server.pid, signal.SIGKILL)
+        os.kill(scene.server.worker_pid, signal.SIGKILL)
         scene.filler.kill()
         scene.server.stop()
         assert left.ping()
