@@ -114,6 +114,7 @@ __all__ = [
     "read_requirements",
     "resolve_requirements",
     "trigger",
+    "utils",
     "visualize",
 ]
 

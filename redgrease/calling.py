@@ -65,11 +65,14 @@ class Call:
             read: What makes a value of a pickle.
 
         Returns:
-            What the function returned.
+            What the function returned; where all servers of a cluster ran it (mode ``async``), a
+            list of what it returned on each.
 
         Raises:
             RedGreaseError: Another function has replied, which knows nothing of such calls.
         """
+        if isinstance(reply, list) and reply:
+            return [self.value(record, read) for record in reply]
         start = f"{MARK}:{self._token}:".encode("ascii")
         if not isinstance(reply, bytes) or not reply.startswith(start):
             from redgrease.exceptions import RedGreaseError

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, cast
 from redis import exceptions as redis_errors
 
 from redgrease.asking import Asks, Waiting, asking
-from redgrease.commands import Command, Route, command_name, row_of
+from redgrease.commands import Command, Route, command_name, row_of, separate_words
 from redgrease.connection import ATTEMPTS, Link
 from redgrease.convert import text
 from redgrease.exceptions import (
@@ -161,10 +161,11 @@ class Caller(Waiting):
         Returns:
             What the command's row makes of the reply.
         """
-        name = command_name(args[0])
+        words = separate_words(args)
+        name = command_name(words[0])
         return self.call(
             row_of(name),
-            (name, *args[1:]),
+            (name, *words[1:]),
             timeout=options.get("timeout"),
             targets=options.get("target_nodes"),
         )

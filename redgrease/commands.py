@@ -18,7 +18,16 @@ from redgrease.merging import first, merge_executions, merge_registrations
 from redgrease.registered import RegisteredFunction
 from redgrease.results import ExecutionResult
 
-__all__ = ["TABLE", "Command", "Route", "command_name", "is_gears_command", "row_of", "words_of"]
+__all__ = [
+    "TABLE",
+    "Command",
+    "Route",
+    "command_name",
+    "is_gears_command",
+    "row_of",
+    "separate_words",
+    "words_of",
+]
 
 Words = List[Any]
 
@@ -357,6 +366,12 @@ TABLE: Dict[str, Command] = {row.name: row for row in _ROWS}
 def command_name(word: Any) -> str:
     """The name of a command in capital letters, of ``str`` or bytes."""
     return text(word).upper() if isinstance(word, (str, bytes)) else ""
+
+
+def separate_words(args: Sequence[Any]) -> Sequence[Any]:
+    """The words of a command, of which the first may hold several, as redis-py allows it."""
+    first = args[0].split() if isinstance(args[0], (str, bytes)) else ()
+    return args if len(first) < 2 else (*first, *args[1:])
 
 
 def is_gears_command(word: Any) -> bool:

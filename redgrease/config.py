@@ -50,6 +50,14 @@ def _setting(name: str, kind: str, doc: str, writable: bool = True) -> Any:
     return property(get, set if writable else None, doc=f"{doc} ({kind})")
 
 
+def _checked(name: Any) -> str:
+    if isinstance(name, (str, bytes)):
+        return text(name)
+    from redis.exceptions import DataError
+
+    raise DataError(f"the name of a setting is a text, not {name!r}")
+
+
 class Config:
     """Reads and writes the configuration of Gears: ``client.gears.config``.
 
@@ -137,8 +145,11 @@ class Config:
 
         Returns:
             Whether the server took all of them (also True if there are none).
+
+        Raises:
+            redis.exceptions.DataError: A name is no text; nothing was sent.
         """
-        values = {text(name): value for name, value in (config_dict or {}).items()}
+        values = {_checked(name): value for name, value in (config_dict or {}).items()}
         values.update(settings)
         if not values:
             return True

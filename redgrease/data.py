@@ -71,6 +71,16 @@ def _texts(value: Any) -> Any:
     return [] if value is None else text(value)
 
 
+def _error(value: Any) -> Optional[str]:
+    # 1.0 sends the end mark of its C strings along.
+    return None if value is None else text(value).rstrip("\0")
+
+
+def _errors(value: Any) -> Any:
+    errors = _texts(value)
+    return list(map(_error, errors)) if isinstance(errors, list) else errors
+
+
 def _argument_dict(value: Any) -> Dict[str, Any]:
     return {name: plain(item) for name, item in pairs(value).items()}
 
@@ -260,7 +270,7 @@ class RegData(RedisObject):
     numSuccess: int = attr.ib(default=0, converter=number)
     numFailures: int = attr.ib(default=0, converter=number)
     numAborted: int = attr.ib(default=0, converter=number)
-    lastError: Optional[str] = attr.ib(default=None, converter=maybe_text)
+    lastError: Optional[str] = attr.ib(default=None, converter=_error)
     args: Dict[str, Any] = attr.ib(factory=dict, converter=_argument_dict)
     status: Optional[bool] = attr.ib(default=None, converter=maybe_truth)
     state: Optional[str] = attr.ib(default=None, converter=maybe_text)
@@ -329,7 +339,7 @@ class ExecutionPlan(RedisObject):
     shards_received: int = attr.ib(default=0, converter=number)
     shards_completed: int = attr.ib(default=0, converter=number)
     results: int = attr.ib(default=-1, converter=number)
-    errors: List[str] = attr.ib(factory=list, converter=_texts)
+    errors: List[str] = attr.ib(factory=list, converter=_errors)
     total_duration: int = attr.ib(default=0, converter=number)
     read_duration: int = attr.ib(default=0, converter=number)
     steps: List[ExecutionStep] = attr.ib(factory=list, converter=_steps)

@@ -24,7 +24,7 @@
         ├── WorkerDiedError             the worker process died; the call may have run
         ├── BlockingNotAllowedError     not possible in a transaction, in Lua, in a function
         ├── ClusterNotReadyError        no cluster, or the server does not know it yet
-        ├── UnknownConfigError          no configuration setting of that name
+        ├── UnknownConfigError          also KeyError: no configuration setting of that name
         └── ConfigValueError            a setting that cannot be changed, or not to that value
 
 Where an error comes from a reply, ``text`` (and ``args[0]``) is the exact text of the reply.
@@ -144,22 +144,30 @@ class ServerError(RedGreaseError, _RedisResponseError):
     Attributes:
         text: The exact text of the reply.
         errors: If the reply listed several errors, all of their messages.
+        hint: What to do about it; printed after the text.
     """
+
+    hint = ""
 
     def __init__(self, text: str = "", errors: Sequence[str] = ()) -> None:
         super().__init__(text)
         self.text = text
         self.errors = list(errors) or [text]
 
+    def __str__(self) -> str:
+        return self._hinted(str(self.args[0]))
+
+    def _hinted(self, text: str) -> str:
+        return f"{text} ({self.hint})" if self.hint else text
+
 
 class GearsNotAvailableError(ServerError):
     """The server does not know the command: it has no Gears, or an older version."""
 
-    def __str__(self) -> str:
-        return (
-            f"{super().__str__()} (this server has no RedisGears, or a version without that"
-            " command; `redgrease serve` starts one that has it)"
-        )
+    hint = (
+        "this server has no RedisGears, or a version without that command; `redgrease serve`"
+        " starts one that has it"
+    )
 
 
 class ScriptError(ServerError):
@@ -185,21 +193,30 @@ class ScriptError(ServerError):
     def __str__(self) -> str:
         lines = self.lines
         if len(lines) < 2:
-            return self.traceback
+            return self._hinted(self.traceback)
         # The last line says what happened; a reader wants that first.
-        return f"{lines[-1]}\n{self.traceback}"
+        return f"{self._hinted(lines[-1])}\n{self.traceback}"
 
 
 class DuplicateTriggerError(ScriptError):
     """The trigger name is already in use by another registration."""
 
+    hint = (
+        "for a function of redgrease's, replace=True would replace it, and replace=False accept it"
+        " if it is the same"
+    )
+
 
 class ExecutionNotFoundError(ServerError):
     """The server does not know, or no longer knows, the execution."""
 
+    hint = "servers keep only the last ones, see MaxExecutions; gears.dumpexecutions() lists them"
+
 
 class ExecutionRunningError(ServerError):
     """The execution has not finished yet."""
+
+    hint = "gears.getresultsblocking() waits for it, gears.abortexecution() ends it"
 
 
 class RegistrationNotFoundError(ServerError):
@@ -208,6 +225,8 @@ class RegistrationNotFoundError(ServerError):
 
 class TriggerNotFoundError(ServerError):
     """No function is registered for the trigger."""
+
+    hint = "no function is registered for that trigger; gears.dumpregistrations() lists all"
 
 
 class RequirementError(ServerError):
@@ -220,6 +239,8 @@ class SessionError(ServerError):
 
 class ArgumentsError(ServerError):
     """The server does not understand the arguments of the command (it may be too old)."""
+
+    hint = "gears.gears_version() tells whether the server is too old for an argument"
 
 
 class BlockingNotAllowedError(ServerError):
@@ -234,7 +255,7 @@ class ClusterNotReadyError(ServerError):
     """The server is not in a cluster, or does not know its cluster yet (``refreshcluster()``)."""
 
 
-class UnknownConfigError(ServerError):
+class UnknownConfigError(ServerError, KeyError):
     """There is no configuration setting of that name."""
 
 

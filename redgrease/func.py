@@ -292,7 +292,9 @@ def command(
             is unique.
         prefix: Has no meaning for triggers; kept since servers accept it.
         collect: Whether to bring the results of all shards to the one that was asked.
-        mode: ``"async"`` (the default), ``"async_local"`` or ``"sync"``.
+        mode: ``"async"`` (the default), ``"async_local"`` or ``"sync"``.  In a cluster of
+            RedisGears, ``"async"`` runs it on all servers, and a call gives a list of what each
+            returned.
         onRegistered: Called without arguments where the registration becomes active.
         on: A client; the function is registered there at once; with one for asyncio, when it is
             called or awaited for the first time.

@@ -93,12 +93,19 @@ def requirement_set(requirements: Requirements) -> FrozenSet[Any]:
 
     Returns:
         All of them.
+
+    Raises:
+        TypeError: One is neither a text nor a ``Requirement``.
     """
     if requirements is None:
         return frozenset()
     if isinstance(requirements, (str, bytes)) or not isinstance(requirements, Iterable):
-        return frozenset([requirements])
-    return frozenset(requirements)
+        requirements = [requirements]
+    everything = frozenset(requirements)
+    for each in everything:
+        if not isinstance(each, (str, bytes)) and not hasattr(each, "specifier"):
+            raise TypeError(f"a requirement is a text such as 'numpy>=1.20', not {each!r}")
+    return everything
 
 
 class GearFunction(Generic[T]):

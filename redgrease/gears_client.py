@@ -145,10 +145,10 @@ class Gears(Registering):
     def _requirements(submission: Submission, wanted: List[Any], enforce: Any) -> List[str]:
         if not wanted and not submission.requirements and enforce in (None, False):
             return []
-        from redgrease.requirements import resolve_requirements
+        from redgrease.requirements import as_sent, resolve_requirements
 
         everything = [*wanted, *submission.requirements]
-        return sorted(map(str, resolve_requirements(everything, enforce)))
+        return sorted(set(map(as_sent, resolve_requirements(everything, enforce))))
 
     def getresults(self, id: ExecutionID, unpickle: Optional[bool] = None) -> ExecutionResult[Any]:
         """Get the results of an execution that has finished.  Sends ``RG.GETRESULTS``.

@@ -6,7 +6,7 @@ from redis import exceptions as redis_errors
 from redis.client import EMPTY_RESPONSE, Pipeline
 
 from redgrease.calls import record_decoder
-from redgrease.commands import is_gears_command
+from redgrease.commands import command_name, is_gears_command, separate_words
 from redgrease.connection import (
     pool_connection,
     read_undecoded,
@@ -34,6 +34,13 @@ class PipelineReplies:
     _queued: Optional[Sequence[Any]] = None
     response_callbacks: Any
     connection_pool: Any
+
+    def pipeline_execute_command(self, *args: Any, **options: Any) -> Any:
+        """Queue a command."""
+        if is_gears_command(args[0]):
+            name, *words = separate_words(args)
+            args = (command_name(name), *words)
+        return super().pipeline_execute_command(*args, **options)  # type: ignore[misc]
 
     def _parsed(self, reply: Any, command_name: Any, **options: Any) -> Any:
         """The value of the reply to a Gears command."""

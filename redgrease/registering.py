@@ -157,9 +157,7 @@ class _Attempt:
     @staticmethod
     def differs(what: str) -> DuplicateTriggerError:
         """The error for a function that is registered already, and is another one."""
-        return DuplicateTriggerError(
-            f"another function is registered for {what}; replace=True would replace it"
-        )
+        return DuplicateTriggerError(f"another function is registered for {what}")
 
     @asking
     def holders(self) -> Asks[List[data.Registration]]:

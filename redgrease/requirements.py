@@ -15,6 +15,7 @@ __all__ = [
     "PackageOption",
     "Requirement",
     "Version",
+    "as_sent",
     "default_redgrease",
     "from_packages_dict",
     "read_requirements",
@@ -42,12 +43,15 @@ def safe_requirement(value: AnyRequirement) -> Requirement:
 
     Raises:
         InvalidRequirement: The text is none.
+        TypeError: It is no text.
     """
     if isinstance(value, Requirement):
         return value
     if isinstance(value, bytes):
         value = value.decode("utf-8")
-    return Requirement(str(value))
+    if not isinstance(value, str):
+        raise TypeError(f"a requirement is a text such as 'numpy>=1.20', not {value!r}")
+    return Requirement(value)
 
 
 def _canonical(name: str) -> str:
@@ -104,6 +108,15 @@ def _redgrease(option: Union[str, Version, Requirement, float]) -> Requirement:
     return Requirement("redgrease[{}]".format(text.strip("[]")))
 
 
+def as_sent(requirement: Requirement) -> str:
+    """The text of a requirement with its name in small letters.
+
+    Servers tell names apart by their letter case, and would install a package once for each.
+    """
+    text, name = str(requirement), requirement.name
+    return name.lower() + text[len(name) :]
+
+
 def resolve_requirements(
     requirements: Optional[Union[AnyRequirement, Iterable[AnyRequirement]]] = None,
     enforce_redgrease: PackageOption = None,
@@ -125,7 +138,9 @@ def resolve_requirements(
     """
     if requirements is None:
         requirements = []
-    elif isinstance(requirements, (str, bytes, Requirement)):
+    elif isinstance(requirements, (str, bytes, Requirement)) or not isinstance(
+        requirements, Iterable
+    ):
         requirements = [requirements]
     # By their texts, since requirements cannot be compared in old versions of packaging.
     texts = {str(each): each for each in map(safe_requirement, requirements)}

@@ -79,6 +79,21 @@ def _plain(reply: Any) -> Any:
     return bytes(reply) if isinstance(reply, bytearray) else reply
 
 
+# Servers since 1.2 say no more than this of commands that they have not even begun.
+_REFUSALS = {
+    "No such file or directory": "the server does not know this command",
+    "Invalid argument": "the command has too few or too many arguments",
+    "Operation not permitted": "functions reach only the keys of their own shard, whose name for"
+    " keys hashtag() tells",
+}
+
+
+def _explained(text: str, name: str) -> str:
+    """The text of an error; the server's word for a command that it refused, in clear."""
+    reason = _REFUSALS.get(text)
+    return text if reason is None else f"{name}: {text} ({reason})"
+
+
 class _Shard:
     """The server as something that executes commands; replies are not parsed."""
 
@@ -106,7 +121,7 @@ class _Shard:
             else:
                 kind = _redis_error(text.partition(" ")[0])
             error_class: Any = _also_native(kind, native)
-            raise error_class(text) from error
+            raise error_class(_explained(text, args[0])) from error
 
 
 class RuntimeClient(redis.Redis):

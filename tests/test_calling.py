@@ -390,3 +390,14 @@ def test_classes_without_objects_are_left_out():
         pass
 
     assert names(function) == []
+
+
+def test_what_all_servers_of_a_cluster_returned_is_a_list():
+    call = Call({}, (5,), {})
+    words = ["name", *call.words]
+    replies = [server_side(lambda x, number=number: x + number, {})(words) for number in (1, 2, 3)]
+    assert call.value(replies, decode) == [6, 7, 8]
+    with pytest.raises(RedGreaseError, match="another function"):
+        call.value([replies[0], b"6"], decode)
+    with pytest.raises(RedGreaseError, match="another function"):
+        call.value([], decode)

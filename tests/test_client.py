@@ -92,6 +92,15 @@ class TestRedisGears:
         with pytest.raises(Exception):
             client.execute_command()
 
+    def test_commands_in_one_text(self, server):
+        client = RedisGears(port=server.port)
+        for command in ("rg.pyexecute GB().run()", b"RG.PYEXECUTE  GB().run()"):
+            assert client.execute_command(command) == b"1"
+            assert client.pipeline().execute_command(command).execute() == [b"1"]
+        assert client.execute_command("RG.PYEXECUTE GB().run()", "UNBLOCKING") == b"1"
+        sent = [words[1:] for words in server.sent("RG.PYEXECUTE")]
+        assert sent == 4 * [(b"GB().run()",)] + [(b"GB().run()", b"UNBLOCKING")]
+
     @pytest.mark.skipif(REDIS < (5, 0), reason="redis-py knows only RESP2")
     def test_resp3(self, server):
         client = RedisGears(port=server.port, protocol=3)

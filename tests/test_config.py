@@ -118,3 +118,12 @@ def test_on_its_own(server):
 def test_every_known_setting_is_an_attribute():
     for name in Config.ValueTypes:
         assert getattr(Config, name).__doc__
+
+
+def test_names_are_texts(config, server):
+    for name in (None, ..., True, object(), 5, int):
+        with pytest.raises(redis.exceptions.DataError, match="the name of a setting is a text"):
+            config.set({name: 1})
+        with pytest.raises(KeyError):
+            config.get_single(name)
+    assert server.sent("RG.CONFIGSET") == []

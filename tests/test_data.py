@@ -141,6 +141,11 @@ class TestExecutionInfo:
             data.ExecutionInfo().status = "done"
 
 
+def test_the_end_marks_of_old_servers_are_left_out():
+    assert data.RegData(lastError=b"boom\0").lastError == "boom"
+    assert data.ExecutionPlan(errors=[b"boom\0", "bang"]).errors == ["boom", "bang"]
+
+
 class TestRegistration:
     def test_106(self):
         registration = data.Registration.from_redis(KEYS_106)

@@ -202,3 +202,27 @@ def test_works_without_redis():
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert done.stdout.decode().strip() == "x"
+
+
+@pytest.mark.parametrize(
+    "text, hint",
+    [
+        ("['Traceback\\n', 'gears.error: trigger already registered\\n']", "replace=True"),
+        ("-ERR shard-1: trigger already registered", "replace=True"),
+        ("execution is still running", "getresultsblocking"),
+        ("execution plan does not exist", "dumpexecutions"),
+        ("subcommand not found", "dumpregistrations"),
+        ("Extra unkown arguments was given.", "gears_version"),
+    ],
+)
+def test_what_may_be_done_is_told_on_the_first_line(text, hint):
+    error = ex.classify(text)
+    assert hint in str(error).splitlines()[0]
+    assert hint in error.hint
+    assert error.text == error.args[0] == text
+
+
+def test_an_unknown_setting_is_a_key_error():
+    error = ex.classify("(error) Unsupported config parameter: X")
+    assert isinstance(error, KeyError)
+    assert str(error) == error.text  # not in quotes, as those of KeyError

@@ -118,6 +118,18 @@ class TestPyexecute:
         gears.pyexecute("x", requirements=["b", "a", "c>1", "c<3"])
         assert scripts(server)[0][2:] == (b"a", b"b", b"c<3", b"c>1")
 
+    def test_names_of_requirements_are_sent_in_small_letters(self, gears, server):
+        gears.pyexecute("x", requirements=["NumPy>1", "numpy>1", "Some_Thing@file:///A/B.whl"])
+        numpy, other = scripts(server)[0][2:]
+        assert numpy == b"numpy>1"
+        assert other.replace(b" ", b"") == b"some_thing@file:///A/B.whl"
+
+    def test_what_is_no_requirement_is_refused(self, gears, server):
+        for requirements in (5, [5], [None]):
+            with pytest.raises(TypeError, match="a requirement is a text such as"):
+                gears.pyexecute("x", requirements=requirements)
+        assert scripts(server) == []
+
     def test_requirements_can_be_left_out(self, gears, server):
         gears.pyexecute("x", requirements=[], enforce_redgrease=False)
         gears.pyexecute("x", requirements=["redgrease"], enforce_redgrease=False)

@@ -71,3 +71,9 @@ def test_what_needs_a_package_says_which_extra_brings_it(bare):
 def test_importing_all_gives_what_works_without_packages(bare):
     code = "\nfrom redgrease import *\nprint(KeysReader.__name__, 'RedisGears' in dir(), 'cmd' in dir())"
     assert bare(code) == "KeysReader False False"
+
+
+def test_importing_all_brings_the_utilities():
+    names = {}
+    exec("from redgrease import *", names)
+    assert names["utils"] is redgrease.utils

@@ -293,6 +293,23 @@ def test_errors_are_those_of_redis_py_and_of_the_server(shard):
     assert not str(caught.value).endswith("\r\n")
 
 
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("No such file or directory", "does not know this command"),
+        ("Invalid argument", "too few or too many arguments"),
+        ("Operation not permitted", "only the keys of their own shard"),
+    ],
+)
+def test_the_servers_words_for_refused_commands_are_explained(shard, monkeypatch, text, reason):
+    def refuse(*words):
+        raise GearsError(text)
+
+    monkeypatch.setattr(sys.modules["redgrease.runtime"], "execute", refuse)
+    with pytest.raises(redis.exceptions.ResponseError, match=f"JSON.SET: {text} .*{reason}"):
+        cmd.execute_command("JSON.SET", "key", "$", "{}")
+
+
 def test_without_the_servers_class_of_errors(shard, monkeypatch):
     monkeypatch.delattr(sys.modules["redisgears"], "GearsError")
     with pytest.raises(GearsError):
