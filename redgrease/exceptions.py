@@ -191,7 +191,22 @@ class ScriptError(ServerError):
 
 
 class DuplicateTriggerError(ScriptError):
-    """The trigger is taken by another registration."""
+    """The trigger is taken by another registration.
+
+    Attributes:
+        trigger: The trigger, if it is known: servers do not name it.
+    """
+
+    trigger: Optional[str] = None
+
+    def __str__(self) -> str:
+        if "replace=" in self.text:
+            return self.text
+        head, *rest = super().__str__().split("\n")
+        if self.trigger is not None:
+            head += f": {self.trigger!r}"
+        advice = " (replace=True replaces the old function, replace=False accepts the same one)"
+        return "\n".join([head + advice, *rest])
 
 
 class ExecutionNotFoundError(ServerError):
@@ -209,6 +224,12 @@ class RegistrationNotFoundError(ServerError):
 class TriggerNotFoundError(ServerError):
     """No function is registered for the trigger."""
 
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()} (no function is registered for this trigger;"
+            " dumpregistrations() lists those that are)"
+        )
+
 
 class RequirementError(ServerError):
     """A requirement could not be installed, or is unknown."""
@@ -220,6 +241,14 @@ class SessionError(ServerError):
 
 class ArgumentsError(ServerError):
     """The server does not understand the words of the command (it may be too old for them)."""
+
+    def __str__(self) -> str:
+        if not re.search("unkn?own (arguments|option)", self.text, re.IGNORECASE):
+            return super().__str__()
+        return (
+            f"{super().__str__()} (this server's version does not know one of the options;"
+            " gears_version() tells which it is)"
+        )
 
 
 class BlockingNotAllowedError(ServerError):

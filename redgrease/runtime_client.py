@@ -16,7 +16,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from redgrease import runtime
-from redgrease.exceptions import BlockingNotAllowedError, classify
+from redgrease.exceptions import BlockingNotAllowedError, NotInServerError, classify
 
 __all__ = ["RuntimeClient", "RuntimePipeline", "cmd", "get_runtime_client"]
 
@@ -99,6 +99,9 @@ class _Shard:
         native: Any = _gears_error()
         try:
             return _plain(runtime.execute(*args))
+        except NotInServerError:
+            otherwise = "on a client, RedisGears() has the same methods; "
+            raise runtime.not_in_server("redgrease.cmd", otherwise) from None
         except native as error:
             text = str(error).rstrip("\r\n\0")
             if str(args[0]).upper().startswith("RG."):

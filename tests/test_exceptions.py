@@ -202,3 +202,27 @@ def test_works_without_redis():
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert done.stdout.decode().strip() == "x"
+
+
+class TestAdvice:
+    def test_a_taken_trigger_that_is_not_known_by_name(self):
+        error = ex.classify("-ERR shard-0: trigger already registered")
+        assert error.trigger is None and str(error).startswith(error.text + " (replace=True ")
+
+    def test_what_has_advice_already(self):
+        text = "another function is registered; replace=True would replace it"
+        assert str(ex.DuplicateTriggerError(text)) == text
+
+    def test_nothing_to_trigger(self):
+        error = ex.classify("ERR subcommand not found")
+        assert error.text in str(error) and "dumpregistrations() lists" in str(error)
+
+    @pytest.mark.parametrize(
+        "text", ["Extra unkown arguments was given.", "Unknown arguments were given: X"]
+    )
+    def test_an_option_that_is_too_new(self, text):
+        error = ex.classify(text)
+        assert error.text == text and str(error).startswith(text + " (this server's version ")
+
+    def test_other_wrong_words(self):
+        assert str(ex.classify("unknown subcommand")) == "unknown subcommand"

@@ -113,8 +113,10 @@ def shard(server, monkeypatch):
 
 
 def test_outside_a_server():
-    with pytest.raises(NotInServerError, match="works only inside a Gears server"):
+    with pytest.raises(NotInServerError, match="works only inside a Gears server") as caught:
         cmd.get("key")
+    assert str(caught.value).startswith("redgrease.cmd works")
+    assert "RedisGears() has the same methods" in str(caught.value)
     with pytest.raises(NotInServerError):
         cmd.pipeline().set("a", 1).execute()
     assert repr(cmd) == "<redgrease.cmd: commands in the local shard>"
