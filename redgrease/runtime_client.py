@@ -79,6 +79,13 @@ def _plain(reply: Any) -> Any:
     return bytes(reply) if isinstance(reply, bytearray) else reply
 
 
+def _undecoded(reply: Any) -> Any:
+    """A reply of the server with bytes in the place of texts."""
+    if isinstance(reply, list):
+        return [_undecoded(item) for item in reply]
+    return reply.encode("utf-8") if isinstance(reply, str) else reply
+
+
 class _Shard:
     """The server as something that executes commands; replies are not parsed."""
 
@@ -109,7 +116,8 @@ class _Shard:
             else:
                 kind = _redis_error(text.partition(" ")[0])
             error_class: Any = _also_native(kind, native)
-            raise error_class(text) from error
+            # redis-py leaves out the word that says nothing.
+            raise error_class(text[4:] if text.startswith("ERR ") else text) from error
 
 
 class RuntimeClient(redis.Redis):
@@ -163,7 +171,7 @@ class RuntimeClient(redis.Redis):
     def _parsed(self, name: str, reply: Any, options: Dict[str, Any]) -> Any:
         parse = dict.get(self.response_callbacks, name.upper())
         if parse is None:
-            return reply
+            return _undecoded(reply) if "NEVER_DECODE" in options else reply
         settings = {key: value for key, value in options.items() if key not in _NOT_FOR_PARSERS}
         try:
             return parse(reply, **settings)

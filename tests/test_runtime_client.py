@@ -263,6 +263,17 @@ def test_arguments_that_redis_py_refuses(shard):
     assert shard.calls == []
 
 
+def test_what_is_never_decoded(shard):
+    cmd.set("text", "é")
+    assert cmd.execute_command("GET", "text", NEVER_DECODE=True) == "é".encode()
+    assert cmd.execute_command("MGET", "text", "no", NEVER_DECODE=[]) == ["é".encode(), None]
+
+
+def test_dumps_are_bytes_even_if_they_look_like_text(shard, monkeypatch):
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", lambda *words: "\0dump")
+    assert cmd.dump("key") == b"\0dump"
+
+
 def test_commands_of_several_words(shard):
     assert cmd.config_get("maxmemory") == {"maxmemory": "0"}
     assert cmd.client_id() > 0
@@ -293,6 +304,15 @@ def test_errors_are_those_of_redis_py_and_of_the_server(shard):
     assert isinstance(caught.value, GearsError)
     assert str(caught.value).startswith("WRONGTYPE ")
     assert not str(caught.value).endswith("\r\n")
+
+
+def test_the_texts_of_errors_are_those_of_redis_py(server, shard):
+    def text(client):
+        with pytest.raises(redis.ResponseError) as caught:
+            client.execute_command("SETRANGE", "key")
+        return str(caught.value)
+
+    assert text(cmd) == text(redis.Redis(port=server.port)) != ""
 
 
 def test_without_the_servers_class_of_errors(shard, monkeypatch):
