@@ -13,6 +13,7 @@ from redgrease.commands import is_gears_command
 from redgrease.exceptions import RedGreaseError
 from redgrease.gears_client import ExecutionID, Gears, RegistrationID
 from redgrease.pipelines import GearsPipeline
+from redgrease.results import unwrapped
 from redgrease.sender import install
 from redgrease.unpickling import ANY, checked_mode
 
@@ -55,9 +56,10 @@ class RedisGearsModule:
         Returns:
             What redis-py, or redgrease for a Gears command, makes of the reply.
         """
-        if args and is_gears_command(args[0]):
-            return self.gears.execute(*args, **options)
-        return super().execute_command(*args, **options)  # type: ignore[misc]
+        words = unwrapped(args)
+        if words and is_gears_command(words[0]):
+            return self.gears.execute(*words, **options)
+        return super().execute_command(*words, **options)  # type: ignore[misc]
 
 
 RedisModules = RedisGearsModule
@@ -176,7 +178,7 @@ def cluster_pipeline(base: Type[Any]) -> Type[Any]:
     class GearsClusterPipeline(base):  # type: ignore[misc]
         def execute_command(self, *args: Any, **options: Any) -> Any:
             _refuse_to_queue(args)
-            return super().execute_command(*args, **options)
+            return super().execute_command(*unwrapped(args), **options)
 
     return GearsClusterPipeline
 

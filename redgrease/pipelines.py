@@ -15,6 +15,7 @@ from redgrease.connection import (
 )
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError, classify
 from redgrease.gears_client import Gears
+from redgrease.results import unwrapped
 
 __all__ = ["GearsPipeline", "PipelineReplies", "SentOnce", "lost", "refused"]
 
@@ -34,6 +35,10 @@ class PipelineReplies:
     _queued: Optional[Sequence[Any]] = None
     response_callbacks: Any
     connection_pool: Any
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Queue a command, or send it at once after WATCH, as redis-py does."""
+        return super().execute_command(*unwrapped(args), **options)  # type: ignore[misc]
 
     def _parsed(self, reply: Any, command_name: Any, **options: Any) -> Any:
         """The value of the reply to a Gears command."""

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Seque
 
 from redgrease.exceptions import ExecutionFailedError
 
-__all__ = ["ExecutionResult"]
+__all__ = ["ExecutionResult", "unwrapped"]
 
 T = TypeVar("T")
 
@@ -240,3 +240,19 @@ _ARITHMETIC = (
 )
 
 _complete()
+
+
+def unwrapped(words: Sequence[Any]) -> Sequence[Any]:
+    """The words of a command, with values in the place of results.
+
+    Without this redis-py would send the ``repr`` of a result whose value is a number.
+
+    Args:
+        words: The words.
+
+    Returns:
+        The very same object, if there is no result among the words.
+    """
+    if ExecutionResult not in map(type, words):
+        return words
+    return [_plain(word) for word in words]

@@ -103,6 +103,38 @@ class TestRedisGears:
         assert client.gears.gears_version() == (1, 2, 13)
 
 
+RESULTS = [data.ExecutionResult(value) for value in (5, 1.5, "text", b"bytes")]
+VALUES = (b"5", b"1.5", b"text", b"bytes")
+
+
+class TestResultsAsArguments:
+    """They are sent as their values, not as what prints them."""
+
+    def test_clients(self, server):
+        client = RedisGears(port=server.port)
+        server.on("MSET", Status("OK"))
+        server.on("RG.TRIGGER", [])
+        client.execute_command("MSET", *RESULTS)
+        client.gears.trigger("t", *RESULTS)
+        client.execute_command("RG.TRIGGER", "t", *RESULTS)
+        assert server.sent("MSET") == [(b"MSET", *VALUES)]
+        assert server.sent("RG.TRIGGER") == [(b"RG.TRIGGER", b"t", *VALUES)] * 2
+
+    @pytest.mark.parametrize("transaction", [False, True])
+    def test_pipelines(self, server, transaction):
+        server.on("MSET", Status("OK"))
+        pipeline = RedisGears(port=server.port).pipeline(transaction)
+        pipeline.execute_command("MSET", *RESULTS).execute()
+        assert server.sent("MSET") == [(b"MSET", *VALUES)]
+
+    def test_what_redis_cannot_hold_is_refused(self, server):
+        client = RedisGears(port=server.port)
+        for value in (None, True, [1]):
+            with pytest.raises(redis.exceptions.DataError):
+                client.set("key", data.ExecutionResult(value))
+        assert server.sent("SET") == []
+
+
 class TestPipelines:
     @pytest.mark.parametrize("transaction", [False, True])
     def test_replies_are_parsed(self, server, transaction):
