@@ -99,9 +99,9 @@ class RedisGears(RedisGearsModule, redis.Redis):
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.pop("startup_nodes", None)
         self.unpickle = checked_mode(kwargs.pop("unpickle", None))
-        super().__init__(*args, **_modern(kwargs))
+        single = {name: value for name, value in kwargs.items() if name not in _FOR_CLUSTERS}
+        super().__init__(*args, **_modern(single))
         install(self)
 
     @classmethod
@@ -135,6 +135,24 @@ class RedisGears(RedisGearsModule, redis.Redis):
         pipeline.__class__ = GearsPipeline
         pipeline.unpickle = self.unpickle
         return pipeline  # type: ignore[no-any-return]
+
+
+# Arguments that redgrease 0.3 took for any server, and left out where it found no cluster.
+_FOR_CLUSTERS = frozenset(
+    [
+        "startup_nodes",
+        "max_connections_per_node",
+        "init_slot_cache",
+        "readonly_mode",
+        "reinitialize_steps",
+        "skip_full_coverage_check",
+        "nodemanager_follow_cluster",
+        "connection_class",
+        "read_from_replicas",
+        "cluster_down_retry_attempts",
+        "host_port_remap",
+    ]
+)
 
 
 def _modern(kwargs: Dict[str, Any]) -> Dict[str, Any]:

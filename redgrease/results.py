@@ -253,6 +253,7 @@ def unwrapped(words: Sequence[Any]) -> Sequence[Any]:
     Returns:
         The very same object, if there is no result among the words.
     """
-    if ExecutionResult not in map(type, words):
-        return words
-    return [_plain(word) for word in words]
+    for word in words:
+        if type(word) is ExecutionResult:
+            return [_plain(word) for word in words]
+    return words

@@ -74,6 +74,17 @@ class TestRedisGears:
         assert encoder.encoding == "latin-1"
         assert encoder.encoding_errors == "replace"
 
+    def test_arguments_for_clusters_mean_nothing_to_a_single_server(self, server):
+        client = c.RedisMods(
+            port=server.port, max_connections_per_node=False, init_slot_cache=True,
+            readonly_mode=False, reinitialize_steps=None, skip_full_coverage_check=True,
+            nodemanager_follow_cluster=False, connection_class=None, read_from_replicas=False,
+            cluster_down_retry_attempts=3, host_port_remap=None,
+        )  # fmt: skip
+        assert client.ping() is True
+        with pytest.raises(TypeError, match="no_such_argument"):
+            RedisGears(port=server.port, no_such_argument=None)
+
     def test_aliases(self):
         assert c.Redis is c.RedisMods is RedisGears
         assert c.RedisCluster is RedisGearsCluster
