@@ -118,3 +118,20 @@ def test_on_its_own(server):
 def test_every_known_setting_is_an_attribute():
     for name in Config.ValueTypes:
         assert getattr(Config, name).__doc__
+
+
+@pytest.mark.parametrize("name", [None, ..., True, object(), 5])
+def test_what_is_no_name(config, server, name):
+    with pytest.raises(redis.exceptions.DataError, match="the name of a setting is a text, not "):
+        config.set({name: 1})
+    with pytest.raises(redis.exceptions.DataError):
+        config.get("MaxExecutions", name)
+    with pytest.raises(KeyError):
+        config.get_single(name)
+    assert server.received == []
+
+
+def test_names_may_be_bytes(config, server):
+    server.on("RG.CONFIGSET", [Status("OK")])
+    assert config.get(b"MaxExecutions") == {"MaxExecutions": config.get_single(b"MaxExecutions")}
+    assert config.set({b"MaxExecutions": 5}) is True
