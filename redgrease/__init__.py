@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Dict, List
 from redgrease._version import __version__
 
 if TYPE_CHECKING:
+    from redgrease import utils
     from redgrease.client import (
         Gears,
         Redis,

@@ -140,16 +140,30 @@ def operand(
     if value is None and default is not _UNSET:
         return default  # type: ignore[no-any-return]
     if not callable(value):
-        raise TypeError(
-            f"{step}() needs a callable (a function, a type, a method, a partial …), not {value!r};"
-            f" for the same value for every record: {step}(lambda record: {value!r})"
-        )
+        raise _no_callable(step, value)
     if not may_wait and _is_async(value):
         raise TypeError(f"{step}() cannot take a coroutine function here: servers refuse {value!r}")
     if getattr(value, "__module__", None) == "redgrease.runtime":
         # On the server it becomes the server's own word, which is no plain function.
         return _calling(value)
     return passfun(value)
+
+
+# Steps whose operand is called with a record, and with nothing else.
+_OF_RECORDS = frozenset(["map", "flatmap", "foreach", "filter", "repartition", "countby", "avg"])
+
+
+def _no_callable(step: str, value: Any) -> TypeError:
+    """What to raise for an operand that cannot be called."""
+    advice = ""
+    if step in _OF_RECORDS:
+        advice = f"; for the same value for every record: {step}(lambda record: {value!r})"
+    elif step == "run" and isinstance(value, (list, tuple, set, range)):
+        advice = f"; for these very records: run(lambda: iter({value!r}))"
+    return TypeError(
+        f"{step}() needs a callable (a function, a type, a method, a partial …),"
+        f" not {value!r}{advice}"
+    )
 
 
 def source(step: str, value: Any) -> Callable[[], Any]:

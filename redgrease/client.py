@@ -13,6 +13,7 @@ from redgrease.commands import is_gears_command
 from redgrease.exceptions import RedGreaseError
 from redgrease.gears_client import ExecutionID, Gears, RegistrationID
 from redgrease.pipelines import GearsPipeline
+from redgrease.results import unwrapped
 from redgrease.sender import install
 from redgrease.unpickling import ANY, checked_mode
 
@@ -55,9 +56,10 @@ class RedisGearsModule:
         Returns:
             What redis-py, or redgrease for a Gears command, makes of the reply.
         """
-        if args and is_gears_command(args[0]):
-            return self.gears.execute(*args, **options)
-        return super().execute_command(*args, **options)  # type: ignore[misc]
+        words = unwrapped(args)
+        if words and is_gears_command(words[0]):
+            return self.gears.execute(*words, **options)
+        return super().execute_command(*words, **options)  # type: ignore[misc]
 
 
 RedisModules = RedisGearsModule
@@ -97,9 +99,9 @@ class RedisGears(RedisGearsModule, redis.Redis):
         return super().__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.pop("startup_nodes", None)
         self.unpickle = checked_mode(kwargs.pop("unpickle", None))
-        super().__init__(*args, **_modern(kwargs))
+        single = {name: value for name, value in kwargs.items() if name not in _FOR_CLUSTERS}
+        super().__init__(*args, **_modern(single))
         install(self)
 
     @classmethod
@@ -133,6 +135,24 @@ class RedisGears(RedisGearsModule, redis.Redis):
         pipeline.__class__ = GearsPipeline
         pipeline.unpickle = self.unpickle
         return pipeline  # type: ignore[no-any-return]
+
+
+# Arguments that redgrease 0.3 took for any server, and left out where it found no cluster.
+_FOR_CLUSTERS = frozenset(
+    [
+        "startup_nodes",
+        "max_connections_per_node",
+        "init_slot_cache",
+        "readonly_mode",
+        "reinitialize_steps",
+        "skip_full_coverage_check",
+        "nodemanager_follow_cluster",
+        "connection_class",
+        "read_from_replicas",
+        "cluster_down_retry_attempts",
+        "host_port_remap",
+    ]
+)
 
 
 def _modern(kwargs: Dict[str, Any]) -> Dict[str, Any]:
@@ -176,7 +196,7 @@ def cluster_pipeline(base: Type[Any]) -> Type[Any]:
     class GearsClusterPipeline(base):  # type: ignore[misc]
         def execute_command(self, *args: Any, **options: Any) -> Any:
             _refuse_to_queue(args)
-            return super().execute_command(*args, **options)
+            return super().execute_command(*unwrapped(args), **options)
 
     return GearsClusterPipeline
 

@@ -16,7 +16,7 @@ from redgrease.convert import number, pairs, plain, text
 from redgrease.exceptions import classify
 from redgrease.merging import first, merge_executions, merge_registrations
 from redgrease.registered import RegisteredFunction
-from redgrease.results import ExecutionResult
+from redgrease.results import ExecutionResult, unwrapped
 
 __all__ = [
     "TABLE",
@@ -78,7 +78,7 @@ def _nothing() -> Words:
 
 
 def _as_given(*words: Any) -> Words:
-    return list(words)
+    return list(unwrapped(words))
 
 
 def _pyexecute(

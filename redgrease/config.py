@@ -35,6 +35,18 @@ def _types() -> "OrderedDict[str, Callable[[Any], Any]]":
     )
 
 
+_NO_NAME = "the name of a setting is a text, not {!r}"
+
+
+def _checked(name: Any) -> str:
+    """The name of a setting as a text."""
+    if isinstance(name, (str, bytes)):
+        return text(name)
+    from redis.exceptions import DataError
+
+    raise DataError(_NO_NAME.format(name))
+
+
 def _setting(name: str, kind: str, doc: str, writable: bool = True) -> Any:
     """A property for a setting of the server."""
 
@@ -48,14 +60,6 @@ def _setting(name: str, kind: str, doc: str, writable: bool = True) -> Any:
             raise AttributeError(f"an assignment cannot be awaited: await config.set({name}=…)")
 
     return property(get, set if writable else None, doc=f"{doc} ({kind})")
-
-
-def _checked(name: Any) -> str:
-    if isinstance(name, (str, bytes)):
-        return text(name)
-    from redis.exceptions import DataError
-
-    raise DataError(f"the name of a setting is a text, not {name!r}")
 
 
 class Config:
@@ -111,8 +115,11 @@ class Config:
         Returns:
             The values by name.  For a setting that the server does not know, the value is an
             ``UnknownConfigError`` (which is not raised).
+
+        Raises:
+            redis.exceptions.DataError: A name is no text.
         """
-        wanted: Tuple[str, ...] = tuple(map(text, names)) or tuple(self.ValueTypes)
+        wanted: Tuple[str, ...] = tuple(map(_checked, names)) or tuple(self.ValueTypes)
         values = yield self._sender().send("RG.CONFIGGET", *wanted)
         return {name: self._convert(name, value) for name, value in zip(wanted, values)}
 
@@ -128,7 +135,10 @@ class Config:
 
         Raises:
             UnknownConfigError: The server does not know the setting.
+            KeyError: The name is no text.
         """
+        if not isinstance(name, (str, bytes)):
+            raise KeyError(_NO_NAME.format(name))
         values = yield self.get(name)
         value = values[text(name)]
         if isinstance(value, Exception):

@@ -199,12 +199,20 @@ class ScriptError(ServerError):
 
 
 class DuplicateTriggerError(ScriptError):
-    """The trigger name is already in use by another registration."""
+    """The trigger name is already in use by another registration.
 
-    hint = (
-        "for a function of redgrease's, replace=True would replace it, and replace=False accept it"
-        " if it is the same"
-    )
+    Attributes:
+        trigger: The trigger, if it is known: servers do not name it.
+    """
+
+    trigger: Optional[str] = None
+    hint = "replace=True would replace it, replace=False accepts the same one"
+
+    def _hinted(self, text: str) -> str:
+        if "replace=" in self.text:
+            return text
+        named = self.trigger is None or repr(self.trigger) in text
+        return super()._hinted(text if named else f"{text}: {self.trigger!r}")
 
 
 class ExecutionNotFoundError(ServerError):
@@ -241,6 +249,10 @@ class ArgumentsError(ServerError):
     """The server does not understand the arguments of the command (it may be too old)."""
 
     hint = "gears.gears_version() tells whether the server is too old for an argument"
+
+    def _hinted(self, text: str) -> str:
+        is_option = re.search("unkn?own (arguments|option)", self.text, re.IGNORECASE)
+        return super()._hinted(text) if is_option else text
 
 
 class BlockingNotAllowedError(ServerError):

@@ -93,7 +93,15 @@ class Operation:
 
         Returns:
             What the builder's method returns.
+
+        Raises:
+            NotImplementedError: This kind of step stands for no method.
         """
+        if not self.name:
+            raise NotImplementedError(
+                f"{type(self).__name__} stands for no method of a builder; give it one as `method`,"
+                " or an add_to() of its own"
+            )
         return getattr(builder, self.name)(*self.args, **self.kwargs)
 
     def __repr__(self) -> str:

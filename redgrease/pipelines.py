@@ -15,6 +15,7 @@ from redgrease.connection import (
 )
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError, classify
 from redgrease.gears_client import Gears
+from redgrease.results import unwrapped
 
 __all__ = ["GearsPipeline", "PipelineReplies", "SentOnce", "lost", "refused"]
 
@@ -41,6 +42,10 @@ class PipelineReplies:
             name, *words = separate_words(args)
             args = (command_name(name), *words)
         return super().pipeline_execute_command(*args, **options)  # type: ignore[misc]
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Queue a command, or send it at once after WATCH, as redis-py does."""
+        return super().execute_command(*unwrapped(args), **options)  # type: ignore[misc]
 
     def _parsed(self, reply: Any, command_name: Any, **options: Any) -> Any:
         """The value of the reply to a Gears command."""

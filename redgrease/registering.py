@@ -85,7 +85,11 @@ class Registering(Spreading):
                 # There is no other place for the name.
                 submission = prepare(desc=signed(identity.session, identity.fingerprint))
             attempt = _WithoutSession(self, submission, options, replace, timeout)
-        registered = yield attempt.register()
+        try:
+            registered = yield attempt.register()
+        except DuplicateTriggerError as error:
+            error.trigger = submission.trigger
+            raise
         return registered  # type: ignore[no-any-return]
 
     @asking

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Generic, Iterator, List, Optional, Seque
 
 from redgrease.exceptions import ExecutionFailedError
 
-__all__ = ["ExecutionResult"]
+__all__ = ["ExecutionResult", "unwrapped"]
 
 T = TypeVar("T")
 
@@ -240,3 +240,20 @@ _ARITHMETIC = (
 )
 
 _complete()
+
+
+def unwrapped(words: Sequence[Any]) -> Sequence[Any]:
+    """The words of a command, with values in the place of results.
+
+    Without this redis-py would send the ``repr`` of a result whose value is a number.
+
+    Args:
+        words: The words.
+
+    Returns:
+        The very same object, if there is no result among the words.
+    """
+    for word in words:
+        if type(word) is ExecutionResult:
+            return [_plain(word) for word in words]
+    return words

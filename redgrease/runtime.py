@@ -57,11 +57,12 @@ def in_server() -> bool:
     return server is not None and bool(getattr(server, "in_server", lambda: True)())
 
 
-def native(name: str) -> Any:
+def native(name: str, called: str = "") -> Any:
     """The server's own object of a name.
 
     Args:
         name: The word.
+        called: What the user has called, if that is another one.
 
     Returns:
         The object.
@@ -71,18 +72,28 @@ def native(name: str) -> Any:
         NotImplementedError: The server is too old to have it.
     """
     if not in_server():
-        from redgrease.exceptions import NotInServerError
-
-        raise NotInServerError(
-            f"{name} works only inside a Gears server: use it in a function that is run there, "
-            "such as KeysReader().foreach(…).run(on=client); for trying functions locally, "
-            "redgrease.engine.GearsServer(worker='thread') runs them in this process"
-        )
+        raise not_in_server(called or name)
     for module, attribute in (("redisgears", _NATIVE.get(name, name)), ("__main__", name)):
         found = getattr(sys.modules.get(module), attribute, None)
         if found is not None:
             return found
     raise NotImplementedError(f"this Gears server has no {name}(); it is too old")
+
+
+def not_in_server(name: str, otherwise: str = "") -> Exception:
+    """What to raise where something is used outside a server.
+
+    Args:
+        name: What was used.
+        otherwise: What does the same on a client.
+    """
+    from redgrease.exceptions import NotInServerError
+
+    return NotInServerError(
+        f"{name} works only inside a Gears server: {otherwise}use it in a function that is run "
+        "there, such as KeysReader().foreach(…).run(on=client); for trying functions locally, "
+        "redgrease.engine.GearsServer(worker='thread') runs them in this process"
+    )
 
 
 def _runtime_version() -> Union[bool, Tuple[int, int]]:
@@ -147,7 +158,7 @@ def hashtag() -> str:
 
 def hashtag3() -> str:
     """The same in braces, to be put into keys: ``f"count:{hashtag3()}"``."""
-    return "{" + hashtag() + "}"
+    return "{" + str(native("hashtag", "hashtag3")()) + "}"
 
 
 def configGet(key: str) -> Optional[str]:
@@ -163,7 +174,7 @@ def gearsConfigGet(key: str, default: Any = None) -> Any:
         key: The name of the setting.
         default: What to return if there is none.
     """
-    value = configGet(key)
+    value = native("configGet", "gearsConfigGet")(key)
     return default if value is None else value
 
 

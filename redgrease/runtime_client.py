@@ -16,7 +16,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from redgrease import runtime
-from redgrease.exceptions import BlockingNotAllowedError, classify
+from redgrease.exceptions import BlockingNotAllowedError, NotInServerError, classify
 
 __all__ = ["RuntimeClient", "RuntimePipeline", "cmd", "get_runtime_client"]
 
@@ -94,6 +94,13 @@ def _explained(text: str, name: str) -> str:
     return text if reason is None else f"{name}: {text} ({reason})"
 
 
+def _undecoded(reply: Any) -> Any:
+    """A reply of the server with bytes in the place of texts."""
+    if isinstance(reply, list):
+        return [_undecoded(item) for item in reply]
+    return reply.encode("utf-8") if isinstance(reply, str) else reply
+
+
 class _Shard:
     """The server as something that executes commands; replies are not parsed."""
 
@@ -114,6 +121,9 @@ class _Shard:
         native: Any = _gears_error()
         try:
             return _plain(runtime.execute(*args))
+        except NotInServerError:
+            otherwise = "on a client, RedisGears() has the same methods; "
+            raise runtime.not_in_server("redgrease.cmd", otherwise) from None
         except native as error:
             text = str(error).rstrip("\r\n\0")
             if str(args[0]).upper().startswith("RG."):
@@ -121,6 +131,8 @@ class _Shard:
             else:
                 kind = _redis_error(text.partition(" ")[0])
             error_class: Any = _also_native(kind, native)
+            # redis-py leaves out the word that says nothing.
+            text = text[4:] if text.startswith("ERR ") else text
             raise error_class(_explained(text, args[0])) from error
 
 
@@ -175,7 +187,7 @@ class RuntimeClient(redis.Redis):
     def _parsed(self, name: str, reply: Any, options: Dict[str, Any]) -> Any:
         parse = dict.get(self.response_callbacks, name.upper())
         if parse is None:
-            return reply
+            return _undecoded(reply) if "NEVER_DECODE" in options else reply
         settings = {key: value for key, value in options.items() if key not in _NOT_FOR_PARSERS}
         try:
             return parse(reply, **settings)

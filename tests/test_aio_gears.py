@@ -180,6 +180,20 @@ def test_parsers_and_errors(server):
     using(server, what)
 
 
+def test_results_as_arguments(server):
+    server.on("MSET", Status("OK"))
+    number, text = data.ExecutionResult(5), data.ExecutionResult("text")
+
+    async def go(client):
+        await client.execute_command("MSET", number, text)
+        async with client.pipeline() as pipeline:
+            pipeline.execute_command("MSET", number, text)
+            await pipeline.execute()
+
+    using(server, go)
+    assert server.sent("MSET") == [(b"MSET", b"5", b"text")] * 2
+
+
 def test_decoded_replies(server):
     server.on("RG.PYEXECUTE", [["ä"], []], [[b"\xff"], []])
 

@@ -4,8 +4,8 @@ import functools
 
 import pytest
 
-from redgrease import arguments
-from redgrease.reader import CommandReader, KeysOnlyReader, KeysReader, StreamReader
+from redgrease import arguments, command
+from redgrease.reader import CommandReader, KeysOnlyReader, KeysReader, PythonReader, StreamReader
 
 
 @pytest.mark.parametrize(
@@ -131,3 +131,20 @@ def test_every_argument_that_is_known_can_be_checked(reader, verb):
     for name in arguments.known_arguments(verb, reader):
         with pytest.raises((TypeError, ValueError), match=name):
             arguments.normal(verb, name, object())
+
+
+@pytest.mark.parametrize(
+    "call, advice",
+    [
+        (lambda: KeysReader().map(7), "for the same value for every record: map(lambda"),
+        (lambda: PythonReader().run([1]), "for these very records: run(lambda: iter([1]"),
+        (lambda: PythonReader().run(5), "not 5"),
+        (lambda: KeysReader().groupby(None, 5), "groupby() needs a callable"),
+        (lambda: command("name")(5), "command() needs a callable"),
+    ],
+)
+def test_what_cannot_be_called_gets_advice_that_fits(call, advice):
+    with pytest.raises(TypeError) as caught:
+        call()
+    text = str(caught.value)
+    assert advice in text and ("; for " in text) is ("; for " in "; " + advice)

@@ -74,6 +74,17 @@ class TestRedisGears:
         assert encoder.encoding == "latin-1"
         assert encoder.encoding_errors == "replace"
 
+    def test_arguments_for_clusters_mean_nothing_to_a_single_server(self, server):
+        client = c.RedisMods(
+            port=server.port, max_connections_per_node=False, init_slot_cache=True,
+            readonly_mode=False, reinitialize_steps=None, skip_full_coverage_check=True,
+            nodemanager_follow_cluster=False, connection_class=None, read_from_replicas=False,
+            cluster_down_retry_attempts=3, host_port_remap=None,
+        )  # fmt: skip
+        assert client.ping() is True
+        with pytest.raises(TypeError, match="no_such_argument"):
+            RedisGears(port=server.port, no_such_argument=None)
+
     def test_aliases(self):
         assert c.Redis is c.RedisMods is RedisGears
         assert c.RedisCluster is RedisGearsCluster
@@ -110,6 +121,38 @@ class TestRedisGears:
         assert client.gears.pystats() == data.PyStats(5)
         assert client.gears.dumpregistrations(mode="sync")[0].id == data.ExecID("0", 1)
         assert client.gears.gears_version() == (1, 2, 13)
+
+
+RESULTS = [data.ExecutionResult(value) for value in (5, 1.5, "text", b"bytes")]
+VALUES = (b"5", b"1.5", b"text", b"bytes")
+
+
+class TestResultsAsArguments:
+    """They are sent as their values, not as what prints them."""
+
+    def test_clients(self, server):
+        client = RedisGears(port=server.port)
+        server.on("MSET", Status("OK"))
+        server.on("RG.TRIGGER", [])
+        client.execute_command("MSET", *RESULTS)
+        client.gears.trigger("t", *RESULTS)
+        client.execute_command("RG.TRIGGER", "t", *RESULTS)
+        assert server.sent("MSET") == [(b"MSET", *VALUES)]
+        assert server.sent("RG.TRIGGER") == [(b"RG.TRIGGER", b"t", *VALUES)] * 2
+
+    @pytest.mark.parametrize("transaction", [False, True])
+    def test_pipelines(self, server, transaction):
+        server.on("MSET", Status("OK"))
+        pipeline = RedisGears(port=server.port).pipeline(transaction)
+        pipeline.execute_command("MSET", *RESULTS).execute()
+        assert server.sent("MSET") == [(b"MSET", *VALUES)]
+
+    def test_what_redis_cannot_hold_is_refused(self, server):
+        client = RedisGears(port=server.port)
+        for value in (None, True, [1]):
+            with pytest.raises(redis.exceptions.DataError):
+                client.set("key", data.ExecutionResult(value))
+        assert server.sent("SET") == []
 
 
 class TestPipelines:

@@ -120,10 +120,18 @@ def test_every_known_setting_is_an_attribute():
         assert getattr(Config, name).__doc__
 
 
-def test_names_are_texts(config, server):
-    for name in (None, ..., True, object(), 5, int):
-        with pytest.raises(redis.exceptions.DataError, match="the name of a setting is a text"):
-            config.set({name: 1})
-        with pytest.raises(KeyError):
-            config.get_single(name)
-    assert server.sent("RG.CONFIGSET") == []
+@pytest.mark.parametrize("name", [None, ..., True, object(), 5])
+def test_what_is_no_name(config, server, name):
+    with pytest.raises(redis.exceptions.DataError, match="the name of a setting is a text, not "):
+        config.set({name: 1})
+    with pytest.raises(redis.exceptions.DataError):
+        config.get("MaxExecutions", name)
+    with pytest.raises(KeyError):
+        config.get_single(name)
+    assert server.received == []
+
+
+def test_names_may_be_bytes(config, server):
+    server.on("RG.CONFIGSET", [Status("OK")])
+    assert config.get(b"MaxExecutions") == {"MaxExecutions": config.get_single(b"MaxExecutions")}
+    assert config.set({b"MaxExecutions": 5}) is True

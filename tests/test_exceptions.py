@@ -226,3 +226,21 @@ def test_an_unknown_setting_is_a_key_error():
     error = ex.classify("(error) Unsupported config parameter: X")
     assert isinstance(error, KeyError)
     assert str(error) == error.text  # not in quotes, as those of KeyError
+
+
+def test_a_taken_trigger_is_named_where_it_is_known():
+    error = ex.classify("-ERR shard-0: trigger already registered")
+    assert error.trigger is None and str(error).startswith(error.text + " (replace=True ")
+    error.trigger = "greet"
+    assert str(error).startswith(error.text + ": 'greet' (replace=True ")
+
+
+def test_what_has_advice_already():
+    text = "another function is registered; replace=True would replace it"
+    assert str(ex.DuplicateTriggerError(text)) == text
+
+
+def test_other_wrong_words_are_not_about_the_version():
+    assert str(ex.classify("unknown subcommand")) == "unknown subcommand"
+    text = "Unknown arguments were given: X"
+    assert str(ex.classify(text)).startswith(text + " (gears.gears_version()")

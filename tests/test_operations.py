@@ -126,3 +126,12 @@ def test_values_are_shown_as_they_were_written(value, text):
 def test_calls_are_shown_as_they_were_written():
     assert ops.call("limit", [5], {"start": 2}) == "limit(5, start=2)"
     assert repr(ops.Limit(5)) == "Limit(5, 0)"
+
+
+def test_what_stands_for_no_method_says_so():
+    class Odd(ops.Operation):
+        pass
+
+    for kind in (ops.Operation, Odd):
+        with pytest.raises(NotImplementedError, match=kind.__name__):
+            kind().add_to(Builder())

@@ -30,6 +30,12 @@ def test_all_is_sorted_and_in_dir():
     assert set(redgrease.__all__) <= set(dir(redgrease))
 
 
+def test_everything_is_imported_at_once():
+    names = {}
+    exec("from redgrease import *", names)
+    assert set(redgrease.__all__) <= set(names) and names["utils"] is redgrease.utils
+
+
 def test_the_words_of_the_server_are_all_there():
     from redgrease import runtime
 

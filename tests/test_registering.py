@@ -79,6 +79,19 @@ class TestOnNewServers:
         with pytest.raises(ex.DuplicateTriggerError, match="trigger already registered"):
             gears.pyexecute(command(1))
 
+    @pytest.mark.parametrize("again", [command(1), redgrease.command("t")(str)])
+    def test_the_error_names_the_trigger_and_the_way_out(self, gears, again):
+        gears.pyexecute(command(1))
+        with pytest.raises(ex.DuplicateTriggerError) as caught:
+            gears.pyexecute(again)
+        first, *rest = str(caught.value).splitlines()
+        assert first.endswith(
+            "error: trigger already registered: 't' (replace=True would replace it,"
+            " replace=False accepts the same one)"
+        )
+        assert caught.value.trigger == "t" and rest[0].startswith("Traceback")
+        assert caught.value.text.startswith("['Traceback")
+
     @pytest.mark.parametrize("first", [None, False, True])
     def test_true_replaces(self, gears, first):
         old = gears.pyexecute(command(1), replace=first)

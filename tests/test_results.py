@@ -8,6 +8,7 @@ import pytest
 
 from redgrease import exceptions as ex
 from redgrease.results import ExecutionResult as R
+from redgrease.results import unwrapped
 
 
 def test_value_and_errors():
@@ -193,3 +194,14 @@ def test_raise_for_errors():
         R([1], ["boom"]).raise_for_errors()
     assert caught.value.errors == ["boom"]
     assert caught.value.value == [1]
+
+
+def test_words_of_commands():
+    words = ("SET", "key", b"1", 1, [R(1)])
+    assert unwrapped(words) is words
+    assert [type(word) for word in unwrapped(("SET", R("key"), R(5), None))] == [
+        str,
+        str,
+        int,
+        type(None),
+    ]

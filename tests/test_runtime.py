@@ -1,6 +1,7 @@
 """The words of a server, and what they do elsewhere."""
 
 import copy
+import inspect
 import logging
 import operator
 import pickle
@@ -38,6 +39,18 @@ def test_outside_a_server_words_explain_themselves(call):
     assert not runtime.in_server() and runtime.GEARS_RUNTIME is False
     with pytest.raises(NotInServerError, match="works only inside a Gears server"):
         call()
+
+
+@pytest.mark.parametrize("name", sorted(set(runtime.__all__) & set(dir(runtime))))
+def test_outside_a_server_a_word_is_called_what_the_user_called_it(name):
+    word = getattr(runtime, name)
+    if not callable(word) or name in ("GB", "GearsBuilder", "in_server", "run"):
+        return
+    parameters = inspect.signature(word).parameters.values()
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
+    with pytest.raises(NotInServerError) as caught:
+        word(*["x" for _ in needed])
+    assert str(caught.value).startswith(name + " works only inside")
 
 
 class Block:

@@ -113,8 +113,10 @@ def shard(server, monkeypatch):
 
 
 def test_outside_a_server():
-    with pytest.raises(NotInServerError, match="works only inside a Gears server"):
+    with pytest.raises(NotInServerError, match="works only inside a Gears server") as caught:
         cmd.get("key")
+    assert str(caught.value).startswith("redgrease.cmd works")
+    assert "RedisGears() has the same methods" in str(caught.value)
     with pytest.raises(NotInServerError):
         cmd.pipeline().set("a", 1).execute()
     assert repr(cmd) == "<redgrease.cmd: commands in the local shard>"
@@ -261,6 +263,17 @@ def test_arguments_that_redis_py_refuses(shard):
     assert shard.calls == []
 
 
+def test_what_is_never_decoded(shard):
+    cmd.set("text", "é")
+    assert cmd.execute_command("GET", "text", NEVER_DECODE=True) == "é".encode()
+    assert cmd.execute_command("MGET", "text", "no", NEVER_DECODE=[]) == ["é".encode(), None]
+
+
+def test_dumps_are_bytes_even_if_they_look_like_text(shard, monkeypatch):
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", lambda *words: "\0dump")
+    assert cmd.dump("key") == b"\0dump"
+
+
 def test_commands_of_several_words(shard):
     assert cmd.config_get("maxmemory") == {"maxmemory": "0"}
     assert cmd.client_id() > 0
@@ -308,6 +321,15 @@ def test_the_servers_words_for_refused_commands_are_explained(shard, monkeypatch
     monkeypatch.setattr(sys.modules["redgrease.runtime"], "execute", refuse)
     with pytest.raises(redis.exceptions.ResponseError, match=f"JSON.SET: {text} .*{reason}"):
         cmd.execute_command("JSON.SET", "key", "$", "{}")
+
+
+def test_the_texts_of_errors_are_those_of_redis_py(server, shard):
+    def text(client):
+        with pytest.raises(redis.ResponseError) as caught:
+            client.execute_command("SETRANGE", "key")
+        return str(caught.value)
+
+    assert text(cmd) == text(redis.Redis(port=server.port)) != ""
 
 
 def test_without_the_servers_class_of_errors(shard, monkeypatch):

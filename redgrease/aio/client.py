@@ -9,6 +9,7 @@ from redgrease.aio.gears import Gears
 from redgrease.aio.pipelines import GearsPipeline
 from redgrease.client import cluster_pipeline, start_nodes
 from redgrease.commands import is_gears_command
+from redgrease.results import unwrapped
 from redgrease.sender import install
 from redgrease.unpickling import ANY, checked_mode
 
@@ -45,9 +46,10 @@ class RedisGearsModule:
         Returns:
             What redis-py, or redgrease for a Gears command, makes of the reply.
         """
-        if args and is_gears_command(args[0]):
-            return await self.gears.execute(*args, **options)
-        return await super().execute_command(*args, **options)  # type: ignore[misc]
+        words = unwrapped(args)
+        if words and is_gears_command(words[0]):
+            return await self.gears.execute(*words, **options)
+        return await super().execute_command(*words, **options)  # type: ignore[misc]
 
 
 class RedisGears(RedisGearsModule, redis_asyncio.Redis):  # type: ignore[misc]
