@@ -69,6 +69,17 @@ def test_repr_shows_the_chain_as_it_was_written():
     assert repr(GearReader("KeysReader", "a")) == "GearReader('KeysReader', 'a')"
 
 
+@pytest.mark.parametrize("requirements", [5, [5], ["numpy", None], object()])
+def test_what_is_no_requirement_is_refused_at_once(requirements):
+    for build in (
+        lambda: KeysReader(requirements=requirements),
+        lambda: KeysReader().map(int, requirements=requirements),
+        lambda: KeysReader().run(requirements=requirements),
+    ):
+        with pytest.raises(TypeError, match="a requirement is a text such as"):
+            build()
+
+
 def test_requirements_are_collected_along_the_chain():
     function = (
         KeysReader(requirements="numpy")
