@@ -108,6 +108,13 @@ def requirement_set(requirements: Requirements) -> FrozenSet[Any]:
     return everything
 
 
+def _checked(requirements: FrozenSet[Any]) -> FrozenSet[Any]:
+    for each in requirements:
+        if not isinstance(each, (str, bytes)) and not hasattr(each, "specifier"):
+            raise TypeError(f"a requirement is a text such as 'numpy>=1.20', not {each!r}")
+    return requirements
+
+
 class GearFunction(Generic[T]):
     """A function for a Gears server, made of steps.
 
@@ -115,6 +122,9 @@ class GearFunction(Generic[T]):
         operation: The last step.
         input_function: The function that the step was appended to.
         requirements: Packages that the step needs on the server.
+
+    Raises:
+        TypeError: A requirement is neither a text nor a ``Requirement``.
     """
 
     def __init__(
@@ -125,7 +135,7 @@ class GearFunction(Generic[T]):
     ) -> None:
         self.operation = operation
         self.input_function = input_function
-        self.requirements: FrozenSet[Any] = requirement_set(requirements)
+        self.requirements: FrozenSet[Any] = _checked(requirement_set(requirements))
         if input_function is not None:
             self.requirements |= input_function.requirements
 
