@@ -93,19 +93,12 @@ def requirement_set(requirements: Requirements) -> FrozenSet[Any]:
 
     Returns:
         All of them.
-
-    Raises:
-        TypeError: One is neither a text nor a ``Requirement``.
     """
     if requirements is None:
         return frozenset()
     if isinstance(requirements, (str, bytes)) or not isinstance(requirements, Iterable):
-        requirements = [requirements]
-    everything = frozenset(requirements)
-    for each in everything:
-        if not isinstance(each, (str, bytes)) and not hasattr(each, "specifier"):
-            raise TypeError(f"a requirement is a text such as 'numpy>=1.20', not {each!r}")
-    return everything
+        return frozenset([requirements])
+    return frozenset(requirements)
 
 
 def _checked(requirements: FrozenSet[Any]) -> FrozenSet[Any]:
