@@ -104,6 +104,10 @@ class Commands(click.Group):
 
         try:
             return super().invoke(ctx)
+        except click.UsageError:
+            raise
+        except click.ClickException as error:
+            raise Failure(error.message) from error
         except AuthenticationError as error:
             raise Failure(f"{error} {_LOGIN}") from error
         except NoConnection as error:

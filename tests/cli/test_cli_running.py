@@ -81,7 +81,7 @@ def test_triggers(cli):
     assert cli.json("trigger", "echo", "a", "b")["results"] == [["a", "b"]]
     assert cli.json("trigger", "--key", "k", "echo", "a")["results"] == [["k", "a"]]
     told = cli("trigger", "nosuch", status=1).stderr
-    assert "nothing is registered for the trigger 'nosuch'" in told
+    assert told == "redgrease: nothing is registered for the trigger 'nosuch'\n"
     assert "xff" in cli("trigger", "echo", "\udcff").stdout
     cli("run", "GB('CommandReader').map(lambda words: 1 / 0).register(trigger='bad')")
     assert "ZeroDivisionError" in cli("trigger", "bad", status=1).stderr
