@@ -72,6 +72,14 @@ def _also_native(kind: Type[Exception], native: Any) -> Type[Exception]:
     return kind if issubclass(kind, native) else type(kind.__name__, (kind, native), {})
 
 
+# What servers say of commands that they do not even try to run.
+_REFUSALS = {
+    "No such file or directory": "the server has no such command",
+    "Invalid argument": "wrong number of arguments",
+    "Operation not permitted": "not allowed here, such as for keys of another shard",
+}
+
+
 def _plain(reply: Any) -> Any:
     """A reply of the server as redis-py gives it: bytes in the place of bytearrays."""
     if isinstance(reply, list):
@@ -116,6 +124,8 @@ class _Shard:
             else:
                 kind = _redis_error(text.partition(" ")[0])
             error_class: Any = _also_native(kind, native)
+            if text in _REFUSALS:
+                text = f"{args[0]}: {_REFUSALS[text]} ({text})"
             # redis-py leaves out the word that says nothing.
             raise error_class(text[4:] if text.startswith("ERR ") else text) from error
 

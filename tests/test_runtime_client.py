@@ -315,6 +315,27 @@ def test_the_texts_of_errors_are_those_of_redis_py(server, shard):
     assert text(cmd) == text(redis.Redis(port=server.port)) != ""
 
 
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("No such file or directory", "NOSUCH: the server has no such command (No such file"),
+        ("Invalid argument", "NOSUCH: wrong number of arguments (Invalid"),
+        (
+            "Operation not permitted\r\n",
+            "NOSUCH: not allowed here, such as for keys of another shard",
+        ),
+    ],
+)
+def test_commands_that_servers_do_not_try_to_run(shard, monkeypatch, text, shown):
+    def refuse(*words):
+        raise GearsError(text)
+
+    monkeypatch.setattr(sys.modules["redisgears"], "executeCommand", refuse)
+    with pytest.raises(redis.ResponseError) as caught:
+        cmd.execute_command("NOSUCH")
+    assert str(caught.value).startswith(shown) and isinstance(caught.value, GearsError)
+
+
 def test_without_the_servers_class_of_errors(shard, monkeypatch):
     monkeypatch.delattr(sys.modules["redisgears"], "GearsError")
     with pytest.raises(GearsError):
