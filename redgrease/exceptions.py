@@ -203,10 +203,12 @@ class DuplicateTriggerError(ScriptError):
         if "replace=" in self.text:
             return self.text
         head, *rest = super().__str__().split("\n")
-        if self.trigger is not None:
+        if self.trigger is None:  # a script, which cannot be told what to replace
+            head += " (dumpregistrations(trigger=…) finds the function that has it, to unregister)"
+        else:
             head += f": {self.trigger!r}"
-        advice = " (replace=True replaces the old function, replace=False accepts the same one)"
-        return "\n".join([head + advice, *rest])
+            head += " (replace=True replaces the old function, replace=False accepts the same one)"
+        return "\n".join([head, *rest])
 
 
 class ExecutionNotFoundError(ServerError):

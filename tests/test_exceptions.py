@@ -207,7 +207,9 @@ def test_works_without_redis():
 class TestAdvice:
     def test_a_taken_trigger_that_is_not_known_by_name(self):
         error = ex.classify("-ERR shard-0: trigger already registered")
-        assert error.trigger is None and str(error).startswith(error.text + " (replace=True ")
+        assert error.trigger is None and str(error).startswith(error.text + " (dumpregistrations(")
+        error.trigger = "t"
+        assert str(error).startswith(error.text + ": 't' (replace=True ")
 
     def test_what_has_advice_already(self):
         text = "another function is registered; replace=True would replace it"
