@@ -206,13 +206,16 @@ class DuplicateTriggerError(ScriptError):
     """
 
     trigger: Optional[str] = None
-    hint = "replace=True would replace it, replace=False accepts the same one"
+    hint = "gears.dumpregistrations(trigger=…) finds the function that has it, to be unregistered"
 
     def _hinted(self, text: str) -> str:
         if "replace=" in self.text:
             return text
-        named = self.trigger is None or repr(self.trigger) in text
-        return super()._hinted(text if named else f"{text}: {self.trigger!r}")
+        if self.trigger is None:  # of a script, which cannot be told what to replace
+            return super()._hinted(text)
+        name = repr(self.trigger)
+        named = text if name in text else f"{text}: {name}"
+        return f"{named} (replace=True would replace it, replace=False accepts the same one)"
 
 
 class ExecutionNotFoundError(ServerError):

@@ -61,7 +61,8 @@ class Gears(Registering):
                 servers from 1.2.2 on in one step, so that a failure leaves the old one in place;
                 on older ones in two commands.  False accepts it if it does the
                 same.  None raises an error if the trigger is taken; without a trigger, the
-                function is registered once more.
+                function is registered once more.  Scripts are replaced only if they have an
+                ``id``.
             id: The name of the session (1.2.2), of letters, digits, ``-`` and ``_``.  By default
                 one that is made, with ``replace``, of the trigger, or else of reader, prefix,
                 and description or names of functions; without, it is random.

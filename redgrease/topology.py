@@ -255,7 +255,10 @@ def topology_of(client: Any) -> Optional[Topology]:
     if execute is None:
         raise TypeError(f"not a client of redis-py: {client!r}")
     if inspect.iscoroutinefunction(execute):
-        raise TypeError("Gears() is for the clients of redis-py that do not use asyncio")
+        raise TypeError(
+            "Gears() is for the clients of redis-py that do not use asyncio;"
+            " for the others there is redgrease.aio.Gears()"
+        )
     if getattr(client, "nodes_manager", None) is not None:
         return RedisPyCluster(client)
     pool = getattr(client, "connection_pool", None)

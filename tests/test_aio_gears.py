@@ -218,7 +218,9 @@ def test_any_client_of_redis_asyncio(server):
 def test_what_is_no_client():
     with pytest.raises(TypeError, match="not a client of redis.asyncio"):
         Gears(redgrease.RedisGears())
-    with pytest.raises(TypeError, match="do not use asyncio"):
+    with pytest.raises(
+        TypeError, match="do not use asyncio; for the others there is redgrease.aio.Gears"
+    ):
         WaitingGears(RedisGears())
 
     async def go():

@@ -207,8 +207,11 @@ def test_works_without_redis():
 @pytest.mark.parametrize(
     "text, hint",
     [
-        ("['Traceback\\n', 'gears.error: trigger already registered\\n']", "replace=True"),
-        ("-ERR shard-1: trigger already registered", "replace=True"),
+        (
+            "['Traceback\\n', 'gears.error: trigger already registered\\n']",
+            "dumpregistrations(trigger=",
+        ),
+        ("-ERR shard-1: trigger already registered", "dumpregistrations(trigger="),
         ("execution is still running", "getresultsblocking"),
         ("execution plan does not exist", "dumpexecutions"),
         ("subcommand not found", "dumpregistrations"),
@@ -230,7 +233,7 @@ def test_an_unknown_setting_is_a_key_error():
 
 def test_a_taken_trigger_is_named_where_it_is_known():
     error = ex.classify("-ERR shard-0: trigger already registered")
-    assert error.trigger is None and str(error).startswith(error.text + " (replace=True ")
+    assert error.trigger is None and str(error).startswith(error.text + " (gears.dumpreg")
     error.trigger = "greet"
     assert str(error).startswith(error.text + ": 'greet' (replace=True ")
 
