@@ -55,8 +55,18 @@ class Async:
 
 
 @pytest.fixture
-def server():
-    with GearsServer(port=free_port()) as server:  # after its end, nobody shall have its port
+def own(tmp_path):
+    """A Redis that is there whatever becomes of the server."""
+    redis_server = RedisServer(str(tmp_path / "socket"))
+    redis_server.start()
+    yield redis_server
+    redis_server.stop()
+
+
+@pytest.fixture
+def server(own):
+    # After its end, nobody shall have its port.
+    with GearsServer(port=free_port(), redis=own.url) as server:
         with server.client() as client:
             client.gears.pyexecute(SLOW)
         yield server
@@ -118,8 +128,6 @@ def test_the_server_dies(server, client):
     with pytest.raises(redis.ConnectionError) as caught:
         client.trigger("slow", 60)
     assert not isinstance(caught.value, exceptions.GearsConnectionError)  # nothing was sent
-    with redis.Redis.from_url(server.redis_url) as left:
-        left.shutdown(nosave=True)
 
 
 def test_a_server_without_gears(server):
@@ -128,20 +136,15 @@ def test_a_server_without_gears(server):
             client.gears.trigger("slow", 1)
 
 
-def test_a_replica(tmp_path):
+def test_a_replica(own):
     """Functions run; what they write is refused, and they see Redis's own error."""
-    own = RedisServer(str(tmp_path / "socket"))
-    own.start()
-    try:
-        with redis.Redis.from_url(own.url) as direct:
-            direct.set("k", "v")
-            direct.execute_command("REPLICAOF", "127.0.0.1", "1")
-        with GearsServer(redis=own.url) as server, server.client() as client:
-            assert client.gears.pyexecute("GB('KeysReader').count().run()").value == b"1"
-            script = "GB('ShardsIDReader').map(lambda x: execute('SET', 'k', 1)).run()"
-            result = client.gears.pyexecute(script)
-            assert "READONLY" in result.errors[0]
-            with pytest.raises(redis.exceptions.ReadOnlyError):
-                client.set("k", 1)
-    finally:
-        own.stop()
+    with redis.Redis.from_url(own.url) as direct:
+        direct.set("k", "v")
+        direct.execute_command("REPLICAOF", "127.0.0.1", "1")
+    with GearsServer(redis=own.url) as server, server.client() as client:
+        assert client.gears.pyexecute("GB('KeysReader').count().run()").value == b"1"
+        script = "GB('ShardsIDReader').map(lambda x: execute('SET', 'k', 1)).run()"
+        result = client.gears.pyexecute(script)
+        assert "READONLY" in result.errors[0]
+        with pytest.raises(redis.exceptions.ReadOnlyError):
+            client.set("k", 1)
