@@ -212,6 +212,8 @@ def timed_out(error: BaseException) -> bool:
     # Before Python 3.10, redis-py 6 takes Python's error for its own, when hiredis is there, and
     # makes a lost connection of it.  One of the operating system has a number.
     cause = error.__context__
+    if isinstance(cause, BlockingIOError):  # there is no time at all to wait
+        return True
     return type(cause) is TimeoutError and cause.errno is None
 
 

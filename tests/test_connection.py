@@ -119,6 +119,14 @@ def test_but_not_for_ever(server):
     assert len(server.sent("RG.DUMPEXECUTIONS")) == 3
 
 
+def test_no_time_at_all(server):
+    never = threading.Event()
+    server.on("RG.PYEXECUTE", Wait(never, Status("OK")))
+    with pytest.raises(ex.GearsTimeoutError, match="within 0 s"):
+        RedisGears(port=server.port).gears.pyexecute("x", timeout=0)
+    never.set()
+
+
 def test_the_time_limit_of_the_caller(server):
     never = threading.Event()
     server.on("RG.PYEXECUTE", Wait(never, Status("OK")))
