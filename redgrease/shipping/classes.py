@@ -32,9 +32,19 @@ def make_namedtuple(
 
 
 def fill(made: Any, state: Dict[str, Any]) -> None:
-    """Give a class its attributes."""
+    """Give a class its attributes; and an abstract one, the classes that are registered for it."""
+    for subclass in state.pop("_abc_impl", ()):
+        made.register(subclass)
     for name, value in state.items():
         setattr(made, name, value)
+
+
+# -- typed dicts
+
+
+def make_typed_dict(name: str, words: Dict[str, Any]) -> Any:
+    """A class that makes ordinary dicts, and knows what should be in them."""
+    return type("TypedDictMeta", (type,), {"__call__": dict})(name, (dict,), words)
 
 
 # -- protocols
@@ -65,6 +75,7 @@ def fill_protocol(made: Any, state: Tuple[Dict[str, Any], List[Any], bool]) -> N
 
 
 def make_enumeration(
+    metaclass: Any,
     bases: Tuple[Any, ...],
     name: str,
     qualname: str,
@@ -75,6 +86,7 @@ def make_enumeration(
     """An enumeration with its members.
 
     Args:
+        metaclass: Its class.
         bases: Its bases.
         name: Its name.
         qualname: Its qualified name.
@@ -87,28 +99,31 @@ def make_enumeration(
     """
     import enum
 
-    metaclass: Any = type(bases[-1])
+    # What users' own metaclasses have made of it comes along; here they would find other values.
+    known = [base for base in metaclass.__mro__ if base.__module__ in ("abc", "enum")]
+    maker = next(base for base in known if "__new__" in vars(base))
     given = {key: getattr(enum, value) for key, value in keywords.items()}
-    names = metaclass.__prepare__(name, bases, **given)
+    names: Any = enum.EnumMeta.__prepare__(name, bases, **given)
     mixed = [base for every in bases for base in every.__mro__ if not issubclass(base, enum.Enum)]
     kind: Any = next((base for base in mixed if "__new__" in vars(base)), object)
 
     # Users' own might make other values of these; and they were called already.
-    def __new__(cls: Any, number: int) -> Any:
-        _, value, data = members[number]
-        made = kind.__new__(cls, *data) if data else object.__new__(cls)
-        made._value_ = value
-        return made
+    def __new__(cls: Any, number: Any) -> Any:
+        # For members that are tuples, the metaclass makes a tuple of what it is given.
+        _, value, data = members[number[0] if type(number) is tuple else number]
+        member = kind.__new__(cls, *data) if data else object.__new__(cls)
+        member._value_ = value
+        return member
 
-    def __init__(self: Any, number: int) -> None:
+    def __init__(self: Any, number: Any) -> None:
         pass
 
     names["__new__"], names["__init__"] = __new__, __init__
     if kind is object and set(mixed) != {object}:
         names["__reduce_ex__"] = enum.Enum.__reduce_ex__
-    for number, (member, _, _) in enumerate(members):
-        names[member] = (number,)
-    made = metaclass.__new__(metaclass, name, bases, names, **given)
+    for number, (each, _, _) in enumerate(members):
+        names[each] = (number,)
+    made: Any = maker.__new__(metaclass, name, bases, names, **given)
     del made.__init__
     made.__module__, made.__qualname__ = module, qualname
     return made

@@ -11,8 +11,11 @@ __all__ = ["enumeration"]
 
 Version = Tuple[int, ...]
 
+PROTOCOL = 2  # the first that makes objects by calling __new__
+
 _STATE = frozenset(["_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_"])
 _KEPT = frozenset(["_missing_", "_generate_next_value_"])
+_SPECIAL = frozenset(["__doc__", "__abstractmethods__"])
 _SLOT = type(int.__repr__)
 _TEXT_ENUMERATION = getattr(enum, "StrEnum", None)
 
@@ -47,7 +50,7 @@ def enumeration(kind: Any, state: Dict[str, Any], version: Optional[Version]) ->
     made = [(name, member._value_, _data(member)) for name, member in members.items()]
     bases = tuple(map(_base, kind.__bases__))
     names = (kind.__name__, kind.__qualname__, kind.__module__)
-    arguments = (bases, *names, made, _keywords(kind, version))
+    arguments = (type(kind), bases, *names, made, _keywords(kind, version))
     return (
         *(classes.make_enumeration, arguments, (own, contents)),
         *(None, None, classes.fill_enumeration),
@@ -68,7 +71,7 @@ def _is_function(value: Any) -> bool:
 def _is_own(name: str, value: Any) -> bool:
     """Whether an attribute is the user's, and not one that the metaclass makes."""
     if name.startswith("__") and name.endswith("__"):
-        return _is_function(value) or type(value) is _SLOT or name == "__doc__"
+        return _is_function(value) or type(value) is _SLOT or name in _SPECIAL
     if name in _KEPT:
         return _is_function(value)
     return not (name.startswith("_") and name.endswith("_"))
@@ -89,10 +92,14 @@ def _base(base: Any) -> Any:
 
 
 def _data(member: Any) -> Tuple[Any, ...]:
-    """The arguments that make a member's data: of a text, a number, a tuple."""
+    """The arguments that make a member's data: of a text, a number, a tuple, a date."""
     if hasattr(member, "__getnewargs__"):
         return tuple(member.__getnewargs__())
-    return ()
+    kind = type(member)._member_type_  # the enumeration itself would answer with a name
+    if (kind.__reduce_ex__, kind.__reduce__) == (object.__reduce_ex__, object.__reduce__):
+        return ()
+    made = kind.__reduce_ex__(member, PROTOCOL)
+    return tuple(made[1]) if isinstance(made, tuple) and made[0] is type(member) else ()
 
 
 def _keywords(kind: Any, version: Optional[Version]) -> Dict[str, str]:

@@ -63,7 +63,7 @@ def fitted(kind: type, reduced: Tuple[Any, ...], version: Version) -> Tuple[Any,
         Lacking: It cannot be made there.
     """
     if type(kind).__name__ == "_TypedDictMeta":
-        return classes.same, (dict,)  # all that it is when it runs
+        return _typed_dict(kind)
     make, arguments, (state, slots), *rest = reduced
     state = {name: value for name, value in state.items() if name not in _MADE}
     if is_namedtuple(kind):
@@ -90,6 +90,18 @@ def _is_from(value: Any, *files: str) -> bool:
     return isinstance(code, types.CodeType) and (
         code.co_filename in files or code.co_filename.startswith("<string")
     )
+
+
+# -- typed dicts
+
+
+def _typed_dict(kind: Any) -> Tuple[Any, ...]:
+    hints = {name: _hint(hint) for name, hint in kind.__annotations__.items()}
+    words = {"__annotations__": hints, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    for name in ("__qualname__", "__total__", "__required_keys__", "__optional_keys__"):
+        if hasattr(kind, name):
+            words[name] = getattr(kind, name)
+    return classes.make_typed_dict, (kind.__name__, words)
 
 
 # -- protocols

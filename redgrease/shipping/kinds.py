@@ -1,6 +1,7 @@
 """How values of particular kinds are pickled, where cloudpickle does not know them or errs."""
 
 import collections
+import collections.abc
 import functools
 import sys
 import types
@@ -12,7 +13,7 @@ from cloudpickle import CloudPickler
 from redgrease.codes import with_file
 from redgrease.shipping import classes, loader
 
-__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "dispatcher"]
+__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "REMADE", "dispatcher"]
 
 Reduced = Tuple[Any, ...]
 
@@ -35,6 +36,10 @@ OTHERS: Dict[type, Callable[[Any], Reduced]] = {
 }
 # On servers of other versions.
 FOREIGN: Dict[type, Callable[[Any, Tuple[int, ...]], Any]] = {}
+# The same, by the names of their classes, which need not be loaded: their state has changed.
+REMADE: Dict[Tuple[str, str], Callable[[Any], Reduced]] = {
+    ("statistics", "NormalDist"): lambda dist: (type(dist), (dist.mean, dist.stdev)),
+}
 # Those that pickle knows by reference only, and that may be of a module that travels.
 NAMED: Dict[type, Callable[[Any, bool], Reduced]] = {}
 
@@ -86,6 +91,7 @@ if sys.version_info >= (3, 9):
         return NotImplemented if version >= (3, 9) else (classes.same, (alias.__origin__,))
 
     FOREIGN[types.GenericAlias] = _alias
+    FOREIGN[type(collections.abc.Callable[[], None])] = _alias
 
 if sys.version_info >= (3, 10):
 

@@ -134,6 +134,11 @@ def import_module(name: str) -> Any:
     return sys.modules[name]
 
 
+def named(module: str, name: str) -> Any:
+    """What a module has under a name."""
+    return getattr(import_module(module), name)
+
+
 def absent(name: str, error: ImportError) -> str:
     """Say that a module is not there, and what to do about it."""
     missed = getattr(error, "name", None) or name

@@ -148,12 +148,27 @@ class _Checker:
             asynchronous = type(inner).__name__ in _COMPREHENSIONS and _is_async(inner)
             if inner is not node and asynchronous and not _is_async(node):
                 yield from self._since((3, 11), inner, "an asynchronous comprehension in another")
+        if not isinstance(node, ast.GeneratorExp):  # which is a function of its own still
+            first = node.generators[0].iter  # is evaluated outside
+            outside = {id(node), id(first), *map(id, _own(first))}
+            for inner in _own(node):
+                if id(inner) not in outside and _is_bare_super(inner):
+                    yield from self._since((3, 12), inner, "super() in a comprehension")
 
     _ListComp = _SetComp = _DictComp = _GeneratorExp = _comprehension_in
 
 
 def _is_async(comprehension: Any) -> bool:
     return any(each.is_async for each in comprehension.generators)
+
+
+def _is_bare_super(node: Any) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "super"
+        and not (node.args or node.keywords)
+    )
 
 
 def _place(node: Any) -> Tuple[int, int]:

@@ -21,11 +21,11 @@ from redgrease import runtime
 from redgrease.func import ClosedCommand, Command
 from redgrease.shipping import classes, loader, trees
 from redgrease.shipping.enumerations import enumeration
-from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, dispatcher
+from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import source_of
-from redgrease.shipping.standard import Lacking, lacks, public_home
+from redgrease.shipping.standard import HIDDEN, Lacking, lacks, public_name
 
 __all__ = ["Pickled", "dumps"]
 
@@ -33,6 +33,7 @@ PROTOCOL = 4  # the highest of Python 3.6 and 3.7
 
 _WORDS = frozenset(runtime.__all__) - {"GEARS_RUNTIME", "in_server", "run"}
 _HEAP_TYPE = 1 << 9
+_TYPED_DICT = getattr(typing, "_TypedDictMeta", None)
 _CACHED = type(functools.lru_cache()(int))
 
 
@@ -98,6 +99,12 @@ def _is_slot(kind: type, value: Any) -> bool:
 def _is_found(value: Any) -> bool:
     """Whether something is where it says it is."""
     return getattr(sys.modules.get(value.__module__), value.__name__, None) is value
+
+
+def _is_lost(function: types.FunctionType) -> bool:
+    """Whether it dispatches, and says that it is of ``functools``, where it is not found."""
+    # Before Python 3.10, that of a class method has no name of its own.
+    return function.__code__ is DISPATCHER and not _is_found(function)
 
 
 def _is_nowhere(kind: type) -> bool:
@@ -191,6 +198,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
             self.plain = False
+        if self.version is not None and (kind.__module__, kind.__name__) in REMADE:
+            return REMADE[kind.__module__, kind.__name__](obj)
         return NotImplemented
 
     def _word(self, obj: Any) -> Any:
@@ -211,7 +220,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             if home in OPERANDS or function is runtime.in_server:
                 return self._dynamic_function_reduce(function)
             self.needs_redgrease = True
-        elif self.modules.by_value(home):
+        elif self.modules.by_value(home) or _is_lost(function):
             if function.__code__ is DISPATCHER:
                 self.plain = False
                 return dispatcher(function)
@@ -231,11 +240,11 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         home = value.__module__
         if self.version is None or not isinstance(home, str) or not is_standard(home):
             return NotImplemented
-        public = public_home(value)
-        self._check(public, value.__name__)
-        if public == home:
+        public, name = public_name(value)
+        self._check(public, name)
+        if (public, name) == (home, value.__name__):
             return NotImplemented
-        return getattr, (sys.modules[public], value.__name__)
+        return loader.named, (public, name)
 
     def _class(self, kind: type) -> Any:
         home = kind.__module__
@@ -248,6 +257,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             self.needs_redgrease = True
         elif self.modules.by_value(home) or _is_nowhere(kind):
             return self._class_by_value(kind)
+        elif home == "builtins" and kind in HIDDEN:
+            return loader.named, HIDDEN[kind]
         return self._elsewhere(kind)
 
     def _class_by_value(self, kind: type) -> Any:
@@ -264,6 +275,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         # A class made with NamedTuple is made a second time as what it became.
         bases = arguments[2]
         bases = kind.__bases__ if typing.NamedTuple in bases else bases
+        if type(kind) is _TYPED_DICT:  # such a class is a dict, but cannot be made as a subclass
+            bases = (vars(typing)["TypedDict"],)
         reduced = (make, (*arguments[:2], bases, words, *arguments[4:]), (state, slots), *rest)
         if self.version is not None or (len(bases) > 1 and bases[0] is tuple):
             from redgrease.shipping import foreign  # which needs Python 3.7

@@ -1,9 +1,13 @@
 """What the standard library of a version of Python does not have, or has elsewhere."""
 
+import _collections_abc
+import builtins
 import sys
+import types
+import weakref
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-__all__ = ["Lacking", "lacks", "public_home"]
+__all__ = ["Lacking", "lacks", "public_name"]
 
 Version = Tuple[int, int]
 
@@ -55,8 +59,10 @@ _NAMES_CAME: Dict[Version, Dict[str, str]] = {
         "math": "remainder",
         "queue": "SimpleQueue",
         "re": "Match Pattern",
+        "ssl": "TLSVersion",
         "time": "monotonic_ns perf_counter_ns process_time_ns thread_time thread_time_ns time_ns",
         "typing": "ForwardRef Hashable OrderedDict Sized",
+        "uuid": "SafeUUID",
     },
     (3, 8): {
         "functools": "cached_property singledispatchmethod",
@@ -96,6 +102,7 @@ _NAMES_CAME: Dict[Version, Dict[str, str]] = {
         "enum": "EnumCheck FlagBoundary ReprEnum StrEnum global_enum member nonmember property"
         " verify",
         "hashlib": "file_digest",
+        "http": "HTTPMethod",
         "inspect": "getmembers_static",
         "logging": "getLevelNamesMapping",
         "math": "cbrt exp2",
@@ -139,6 +146,24 @@ _NAMES_WENT: Dict[Version, Dict[str, str]] = {
     (3, 13): {"locale": "resetlocale", "re": "template"},
 }
 
+# Classes that were known by another name, which they have still.
+_RENAMED = {
+    ("_thread", "lock"): ("threading", "Lock"),
+    ("enum", "EnumType"): ("enum", "EnumMeta"),
+    ("re", "PatternError"): ("re", "error"),
+}
+
+# Types of Python's own that are neither in `builtins` nor in `types`, and where they have a name.
+HIDDEN: Dict[type, Tuple[str, str]] = {
+    kind: ("_collections_abc", name)
+    for name, kind in vars(_collections_abc).items()
+    if type(kind) is type
+    and kind.__module__ == "builtins"
+    and not hasattr(builtins, kind.__name__)
+    and not any(kind is known for known in vars(types).values())
+}
+HIDDEN[weakref.ref] = ("weakref", "ref")
+
 
 def lacks(version: Tuple[int, ...], module: str, name: str = "") -> Optional[str]:
     """Find out whether a version of Python is without a part of the standard library.
@@ -168,8 +193,8 @@ def lacks(version: Tuple[int, ...], module: str, name: str = "") -> Optional[str
     return None
 
 
-def public_home(value: Any) -> str:
-    """The module by which a function or class of the standard library is known to all versions.
+def public_name(value: Any) -> Tuple[str, str]:
+    """The module and the name by which all versions know a part of the standard library.
 
     Where a package keeps its parts is its own affair, and differs between versions:
     ``pathlib._local`` is there in Python 3.13 only, ``asyncio.exceptions`` since Python 3.8.
@@ -178,13 +203,18 @@ def public_home(value: Any) -> str:
         value: The function or class.
 
     Returns:
-        The shortest name of a module that has it under the same name; otherwise its own.
+        The shortest name of a module that has it under the same name, or its older name; otherwise
+        its own.
     """
-    home: str = value.__module__
+    home, name = value.__module__, value.__name__
+    if (home, name) in _RENAMED:
+        return _RENAMED[home, name]
+    if home == "_hashlib":  # which is there only if Python was built with OpenSSL
+        return "hashlib", name.replace("openssl_", "", 1)
     for module in _homes(home):
-        if vars(sys.modules.get(module, sys)).get(value.__name__) is value:
-            return module
-    return home
+        if vars(sys.modules.get(module, sys)).get(name) is value:
+            return module, name
+    return home, name
 
 
 def _homes(home: str) -> Iterator[str]:

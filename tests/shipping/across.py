@@ -33,6 +33,8 @@ FILES = {
     "shapes": (3, 6),
     "shapes_functions": (3, 8),
     "shapes_classes": (3, 8),
+    "shapes_data": (3, 8),
+    "shapes_library": (3, 8),
     "shapes_38": (3, 8),
     "shapes_310": (3, 10),
     "shapes_311": (3, 11),

@@ -1,5 +1,6 @@
 """Functions that need Python 3.9 or 3.10."""
 
+import collections.abc
 import graphlib
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
@@ -124,7 +125,7 @@ def dataclass_with_keywords(x):
     return [Named(a=x).total, Named(a=x, b=2).b, more.c, more.total, Named.many, "given" in text]
 
 
-ALIASES = [list[int], int | str]
+ALIASES = [list[int], int | str, collections.abc.Callable[[int], str]]
 
 
 @shape(3, 6)

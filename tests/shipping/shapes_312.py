@@ -38,3 +38,28 @@ def generic_class_of_3_12(x):
 def quotes_in_a_text(x):
     table = {"a": x}
     return f"{table['a']} {'\n'.join(['a', 'b'])}"
+
+
+class Base:
+    def names(self):
+        return ["base"]
+
+
+class Child(Base):
+    def names(self):
+        return [name for _ in range(2) for name in super().names()]
+
+
+@shape(3, 12)
+def super_in_a_comprehension(x):
+    return Child().names()
+
+
+@shape(3, 6)
+def super_before_a_comprehension(x):
+    return Outside().names()
+
+
+class Outside(Base):
+    def names(self):
+        return [name for name in super().names()]

@@ -59,6 +59,12 @@ def test_modules_made_by_hand(monkeypatch):
     assert Modules().by_value("made_by_hand")
 
 
+def test_cloudpickle_travels_from_no_folder(monkeypatch):
+    monkeypatch.setattr(sys.modules["cloudpickle"], "__file__", "/home/user/cloudpickle.py")
+    assert not is_installed(sys.modules["cloudpickle"])
+    assert not Modules().by_value("cloudpickle.cloudpickle")
+
+
 @pytest.mark.parametrize("name", [None, 5, "redgrease.client", "no_such_module"])
 def test_others(name):
     assert not Modules().by_value(name)

@@ -1,0 +1,130 @@
+"""Classes of data that Python makes in ways of its own."""
+
+import abc
+import collections
+import datetime
+import enum
+import functools
+import typing
+
+from shaping import collector
+
+SHAPES, NEEDS, shape = collector()
+
+
+class Corner(tuple, enum.Enum):
+    ORIGIN = (0, 0)
+    FAR = (1, 2)
+
+
+class Spot(collections.namedtuple("Spot", "x y"), enum.Enum):
+    HERE = (1, 2)
+
+    def total(self):
+        return self.x + self.y
+
+
+class Holiday(datetime.date, enum.Enum):
+    NEW_YEAR = 2020, 1, 1
+    LABOUR = 2020, 5, 1
+
+
+class Letters(frozenset, enum.Enum):
+    VOWELS = "aeiou"
+
+
+@shape()
+def enumerations_of_collections(x):
+    return [
+        Corner.FAR[1] + x,
+        Corner((0, 0)).name,
+        Spot.HERE.total(),
+        Spot.HERE.value == (1, 2),
+        "a" in Letters.VOWELS,
+        len(Letters.VOWELS),
+    ]
+
+
+@shape()
+def enumeration_of_dates(x):
+    return [Holiday.LABOUR.month, Holiday.LABOUR > Holiday.NEW_YEAR, Holiday.NEW_YEAR.isoformat()]
+
+
+class Sorted(enum.EnumMeta):
+    def __new__(mcs, name, bases, names, **options):
+        assert names is not None
+        made = super().__new__(mcs, name, bases, names, **options)
+        made.largest = max((member.value for member in made), default=None)
+        return made
+
+    def __iter__(cls):
+        return iter(sorted(super().__iter__(), key=lambda member: member.name))
+
+
+class Number(enum.Enum, metaclass=Sorted):
+    def doubled(self):
+        return self.value * 2
+
+
+class Digit(Number):
+    TWO = 2
+    ONE = 1
+
+
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def area(self):
+        """The area."""
+
+
+class AbstractMeta(abc.ABCMeta, enum.EnumMeta):
+    pass
+
+
+class Form(Abstract, enum.Enum, metaclass=AbstractMeta):
+    SQUARE = 2
+
+    def area(self):
+        return self.value**2
+
+
+@shape()
+def enumerations_of_other_metaclasses(x):
+    return [
+        [digit.value for digit in Digit],
+        Digit.largest,
+        Digit.ONE.doubled(),
+        Form.SQUARE.area(),
+        isinstance(Form.SQUARE, Abstract),
+        isinstance(x, Form),
+    ]
+
+
+class Movie(typing.TypedDict):
+    title: str
+
+
+class Series(Movie, total=False):
+    season: int
+
+
+@shape()
+def typed_dicts_that_inherit(x):
+    return [Series(title="a", season=x), sorted(Series.__annotations__), Series.__total__]
+
+
+class Shop:
+    @functools.singledispatchmethod
+    @classmethod
+    def price(cls, what):
+        return [cls.__name__, "other"]
+
+    @price.register(int)
+    @classmethod
+    def _(cls, what):
+        return [cls.__name__, "number"]
+
+
+@shape(3, 8)
+def class_methods_that_dispatch(x):
+    return [Shop.price(x), Shop().price("a")]
