@@ -25,6 +25,8 @@ from redgrease.watching import Watcher
 
 MANY = 10
 """From how many files on there is a progress bar."""
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""What tells the program to end."""
 
 _COLOURS = {"failed": "red", "unregistered": "yellow", "loaded": "green", "installed": "green"}
 _PATTERNS = {
@@ -108,8 +110,7 @@ def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "-r/-R",
         "--recursive/--no-recursive",
         default=True,
-        show_default="recursive",
-        help="Look into directories within directories.",
+        help="Look into directories within directories, or not.  [recursive]",
     )(decorated)
     decorated = click.argument(
         "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True)
@@ -175,6 +176,8 @@ def load_job(client: Any, job: Job, wait: bool = False, as_json: bool = False) -
     def report(outcome: Outcome) -> None:
         if not as_json:
             print_outcome(out, outcome)
+        if outcome.offline:
+            client.ping()  # raises an error, and leaves out the other files, if it still is
 
     outcomes = load_files(job.deployer(client), files, report, out)
     failed = any(outcome.failed for outcome in outcomes)
@@ -204,12 +207,20 @@ def _as_dict(outcome: Outcome) -> dict[str, Any]:
 def watch_job(client: Any, job: Job, quiet: float, poll: bool = False) -> int:
     """Load files, and again when they change, until the program is told to end."""
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+
+    def end(*_: Any) -> None:
+        ended.set()
+        for number in ENDING:
+            signal.signal(number, signal.SIG_DFL)
+
     watcher = started_watcher(client, job, quiet, poll)
+    for number in ENDING:
+        signal.signal(number, end)
     click.echo(f"watching {', '.join(job.paths)}; Ctrl-C ends it", err=True)
     try:
         ended.wait()
+        if watcher.busy:
+            click.echo("waiting for what is being loaded; Ctrl-C again does not wait", err=True)
     finally:
         watcher.stop()
     return 0
