@@ -161,6 +161,8 @@ def serve(
     try:
         status = run(options, started)
     except OSError as error:
+        if error.filename is not None:  # of what is kept
+            raise click.ClickException(f"{error.filename}: {error.strerror}")
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}")
     except AccessError as error:
         raise click.UsageError(str(error))

@@ -117,6 +117,16 @@ def test_what_is_not_there(cli, bare_cli, tmp_path):
     (tmp_path / "a.py").write_text(TRIGGER.format("t"))
     told = bare_cli("load", "--port", "1", "a.py", status=1).stderr
     assert "failed a.py" in told and "localhost:1" in told
+    (tmp_path / "b.py").write_text(TRIGGER.format("u"))
+    told = bare_cli("load", "--port", "1", ".", status=1).stderr
+    assert "`redgrease serve` starts a server" in told and "failed ./b.py" not in told
+
+
+def test_a_server_without_gears(bare_cli, gears_server, tmp_path):
+    (tmp_path / "a.py").write_text(TRIGGER.format("t"))
+    where = ("--url", gears_server.redis_url)
+    for words in (("load", "a.py"), ("run", "a.py")):
+        assert "this server has no RedisGears" in bare_cli(*where, *words, status=1).stderr
 
 
 def test_progress_in_a_terminal(gears_server, r, tmp_path):
