@@ -14,6 +14,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import wait_for
@@ -133,8 +134,8 @@ def print_outcome(out: Console, outcome: Outcome, timed: bool = False) -> None:
     if execution is not None:
         details.append(f"execution {short(execution)}")
     note = f" ({', '.join(details)})" if details else ""
-    out.print(f"{line}[{colour}]{outcome.action}[/] ", end="")
-    out.print(f"{outcome.path}{note}", markup=False, soft_wrap=True)
+    told = Text.assemble(line, (outcome.action, colour), f" {outcome.path}{note}")
+    out.print(told, soft_wrap=True)  # as one: a progress bar wipes out lines that have not ended
     if outcome.error is not None:
         text = "\n".join(f"  {each}" for each in outcome.error.splitlines())
         out.print(text, markup=False, soft_wrap=True)

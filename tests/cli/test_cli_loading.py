@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -139,3 +140,5 @@ def test_progress_in_a_terminal(gears_server, r, tmp_path):
     with Terminal(words, folder=tmp_path) as terminal:
         terminal.wait_for("loading", "/13", "13 loaded", "running", "0/1")
         assert terminal.end() == 0
+    # Nothing stands between a line and the last wiping of the bar.
+    assert re.search(r"\x1b\[2K(\x1b\[32m)?loaded(\x1b\[0m)? \./s7\.py", terminal.raw)
