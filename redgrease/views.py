@@ -16,6 +16,7 @@ from redgrease.results import ExecutionResult
 __all__ = [
     "EXECUTION_COLUMNS",
     "REGISTRATION_COLUMNS",
+    "REGISTRATION_SPARE",
     "Column",
     "ExecutionRows",
     "RegistrationRows",
@@ -165,6 +166,12 @@ def _last_error(registration: Any) -> Optional[str]:
     return readable(error).strip().splitlines()[-1] if error and error.strip() else None
 
 
+def _average(registration: Any) -> Optional[float]:
+    """How long it took in the mean, in milliseconds that people can read."""
+    average = registration.RegistrationData.avgRunDurationMS
+    return None if average is None else round(float(average), 1)
+
+
 def _data(name: str) -> Callable[[Any], Any]:
     return lambda registration: getattr(registration.RegistrationData, name)
 
@@ -179,11 +186,13 @@ REGISTRATION_COLUMNS: Tuple[Column, ...] = (
     ("done", _data("numSuccess"), NUMBER),
     ("failed", _data("numFailures"), NUMBER),
     ("aborted", lambda row: row.RegistrationData.numAborted or None, NUMBER),
-    ("avg ms", lambda row: row.RegistrationData.avgRunDurationMS, NUMBER),
+    ("avg ms", _average, NUMBER),
     ("state", _data("state"), WORD),
     ("last error", _last_error, TEXT),
 )
 """Of a list of registrations."""
+REGISTRATION_SPARE = ("avg ms", "mode", "state", "description")
+"""Those of them that are left out where there is no room, the first ones first."""
 
 EXECUTION_COLUMNS: Tuple[Column, ...] = (
     ("ID", lambda row: short(row.executionId), WORD),

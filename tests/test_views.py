@@ -85,6 +85,7 @@ def test_lists_of_registrations_and_executions():
         RegistrationData={
             "mode": "async",
             "numTriggered": 3,
+            "avgRunDurationMS": "301.13043478",
             "lastError": "Traceback\nValueError: no",
             "args": {"regex": "user:*", "eventTypes": ["set"]},
         },
@@ -95,6 +96,7 @@ def test_lists_of_registrations_and_executions():
     page = Page(rows._repr_html_())
     row = dict(zip(*page.rows))
     assert (row["ID"], row["for"], row["triggered"]) == ("7", "user:*; eventTypes set", "3")
+    assert row["avg ms"] == "301.1"
     assert (row["description"], row["last error"]) == ("a & b", "ValueError: no")
     executions = views.ExecutionRows([data.ExecutionInfo("0" * 40 + "-9", "done", False)])
     assert Page(executions._repr_html_()).rows[1] == ["9", "done", "a script"]

@@ -17,6 +17,9 @@ from redgrease.views import NUMBER, TEXT, WORD, Column, cells, jsonable, record_
 WIDE = 200
 """The width for output that is no terminal's: nobody wants lines that are cut there."""
 
+LEAST = 14
+"""How many letters a column of texts has, at least, before others are left out for it."""
+
 LOOKS: Mapping[str, Mapping[str, Any]] = {
     NUMBER: {"justify": "right", "no_wrap": True},
     WORD: {"no_wrap": True},
@@ -80,12 +83,41 @@ def table(
     """
     used, lines = cells(list(rows), columns)
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    # Said of the cells, so that the columns of texts still are the first to become narrower.
+    cut: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if one_line else {}
     for name, _, kind in used:
-        cut = {"no_wrap": True, "overflow": "ellipsis"} if one_line else {}
-        made.add_column(name, **{**LOOKS[kind], **cut})
+        made.add_column(Text(name, **cut), **LOOKS[kind])
     for line in lines:
-        made.add_row(*map(Text, line))
+        made.add_row(*(Text(text, **cut) for text in line))
     return made
+
+
+def fitting(
+    rows: Sequence[Any], columns: Sequence[Column], width: int, spare: Sequence[str]
+) -> tuple[list[Column], list[str]]:
+    """The columns for which there is room.
+
+    Args:
+        rows: What the table is of.
+        columns: Its columns.
+        width: How many letters a line has room for.
+        spare: The titles of the columns that may be left out, the first ones first.
+
+    Returns:
+        The columns that stay, and the titles of those that do not.
+    """
+    used, lines = cells(rows, columns)
+    wanted = {}
+    for number, (name, _, kind) in enumerate(used):
+        longest = max(len(name), *(len(line[number]) for line in lines)) if lines else len(name)
+        wanted[name] = min(longest, LEAST) if kind == TEXT else longest
+    left_out: list[str] = []
+    for name in spare:
+        if sum(wanted.values()) + 2 * (len(wanted) - 1) <= width:
+            break
+        if wanted.pop(name, None) is not None:
+            left_out.append(name)
+    return [column for column in columns if column[0] not in left_out], left_out
 
 
 def records_table(found: Sequence[Any]) -> Table:

@@ -17,8 +17,8 @@ from rich.text import Text
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import FINAL
-from redgrease.cli.showing import console, show, table
-from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS
+from redgrease.cli.showing import console, fitting, show, table
+from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS, REGISTRATION_SPARE
 
 AROUND = 8
 """How many lines there are besides those of the tables' rows."""
@@ -32,10 +32,11 @@ class View:
     Args:
         client: The client.
         lines: How many lines there are room for; None, as many as it takes.
+        width: How many letters a line has room for; None, as many as it takes.
     """
 
-    def __init__(self, client: Any, lines: int | None = None) -> None:
-        self._client, self.lines = client, lines
+    def __init__(self, client: Any, lines: int | None = None, width: int | None = None) -> None:
+        self._client, self.lines, self.width = client, lines, width
         self._counts: dict[str, int] = {}
         self._when = 0.0
 
@@ -48,10 +49,12 @@ class View:
         columns = list(REGISTRATION_COLUMNS)
         at = [title for title, _, _ in columns].index("triggered")
         columns.insert(at, ("per s", lambda row: rates.get(str(row.id)), NUMBER))
+        if self.width is not None:
+            columns, _ = fitting(registrations, columns, self.width, REGISTRATION_SPARE)
         states = Counter(str(each.status) for each in executions)
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         registrations.sort(key=lambda each: -float(rates.get(str(each.id), 0)))
-        executions.sort(key=lambda each: (str(each.status) in FINAL, _age(each.executionId)))
+        executions.sort(key=lambda each: (_rank(str(each.status)), _age(each.executionId)))
         first, last = self._room(len(registrations), len(executions))
         made = table(executions[:last], EXECUTION_COLUMNS, one_line=True)
         for row, each in zip(made.rows, executions):
@@ -92,6 +95,11 @@ class View:
 
 def _more(count: int) -> Text:
     return Text(f"… and {count} more" if count > 0 else "", style="dim")
+
+
+def _rank(status: str) -> int:
+    """Where executions of a state stand: what runs above what waits, and what has ended below."""
+    return 2 if status in FINAL else int(status != "running")
 
 
 def _age(id: Any) -> int:
@@ -149,7 +157,7 @@ def top(client: Any, interval: float, times: int | None) -> None:
       redgrease top --interval 0.2
     """
     out = console()
-    view = View(client, out.height if out.is_terminal else None)
+    view = View(client, *((out.height, out.width) if out.is_terminal else ()))
     if not out.is_terminal:
         for number in range(times or 1):
             if number:
@@ -162,6 +170,6 @@ def top(client: Any, interval: float, times: int | None) -> None:
             while times is None or times > 1:
                 if _pause(interval, keyboard):
                     break
-                view.lines = out.height  # the window may have another size now
+                view.lines, view.width = out.height, out.width  # another size now, maybe
                 live.update(view.render(), refresh=True)
                 times = None if times is None else times - 1

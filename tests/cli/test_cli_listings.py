@@ -38,6 +38,12 @@ def test_narrowing_down(cli, registered, words, reader):
     assert [row["reader"] for row in cli.json("registrations", *words)] == [reader]
 
 
+def test_columns_for_which_there_is_no_room(cli, registered):
+    told = cli("registrations", COLUMNS="60")
+    assert "avg ms" not in told.stdout and "(no room for avg ms, mode" in told.stderr
+    assert "avg ms" in cli("registrations").stdout and not cli("registrations").stderr
+
+
 def test_nothing(cli):
     for name in ("registrations", "executions", "sessions"):
         result = cli(name)
