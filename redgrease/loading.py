@@ -177,6 +177,8 @@ def explain(error: Union[str, BaseException], path: str, source: str) -> str:
         is_own or not isinstance(error, exceptions.ServerError)
     ):
         return str(error) or type(error).__name__
+    if isinstance(error, exceptions.GearsNotAvailableError):
+        return str(error)
     raw = error.text if isinstance(error, exceptions.ServerError) else str(error)
     lines = source.splitlines()
 

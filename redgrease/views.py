@@ -16,6 +16,7 @@ from redgrease.results import ExecutionResult
 __all__ = [
     "EXECUTION_COLUMNS",
     "REGISTRATION_COLUMNS",
+    "REGISTRATION_SPARE",
     "Column",
     "ExecutionRows",
     "RegistrationRows",
@@ -40,6 +41,8 @@ MOST_ROWS = 100
 """How many rows HTML has at most."""
 MOST_LETTERS = 400
 """How many letters a cell of HTML has at most."""
+WHOLE = 24
+"""Texts of HTML up to so many letters are not broken, however wide the others are."""
 
 
 # -- values
@@ -165,13 +168,14 @@ def _last_error(registration: Any) -> Optional[str]:
     return readable(error).strip().splitlines()[-1] if error and error.strip() else None
 
 
+def _average(registration: Any) -> Optional[float]:
+    """How long it took in the mean, in milliseconds that people can read."""
+    average = registration.RegistrationData.avgRunDurationMS
+    return None if average is None else round(float(average), 1)
+
+
 def _data(name: str) -> Callable[[Any], Any]:
     return lambda registration: getattr(registration.RegistrationData, name)
-
-
-def _average(registration: Any) -> Any:
-    average = registration.RegistrationData.avgRunDurationMS
-    return round(average, 1) if isinstance(average, float) else average
 
 
 REGISTRATION_COLUMNS: Tuple[Column, ...] = (
@@ -189,6 +193,8 @@ REGISTRATION_COLUMNS: Tuple[Column, ...] = (
     ("last error", _last_error, TEXT),
 )
 """Of a list of registrations."""
+REGISTRATION_SPARE = ("avg ms", "mode", "state", "description")
+"""Those of them that are left out where there is no room, the first ones first."""
 
 EXECUTION_COLUMNS: Tuple[Column, ...] = (
     ("ID", lambda row: short(row.executionId), WORD),
@@ -223,10 +229,10 @@ _CELL = _BORDER + "padding:.25em .6em;vertical-align:top;background:transparent;
 _STYLES: Dict[str, str] = {
     NUMBER: _CELL + "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;",
     WORD: _CELL + "text-align:left;white-space:nowrap;",
-    TEXT: _CELL + "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;",
+    TEXT: _CELL + "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;min-width:10em;",
 }
 _TABLE = "border-collapse:collapse;color:inherit;font-size:.92em;margin:.4em 0;"
-_HEAD = "background:rgba(128,128,128,.18);font-weight:600;"
+_HEAD = "background:rgba(128,128,128,.18);font-weight:600;white-space:nowrap;"
 _NOTE = "color:inherit;opacity:.75;font-size:.92em;"
 _ERROR = (
     "color:inherit;background:rgba(220,60,50,.14);border-left:4px solid rgb(220,60,50);"
@@ -236,6 +242,10 @@ _ERROR = (
 
 def _cut(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
+
+
+def _cell_style(text: str, kind: str) -> str:
+    return _STYLES[WORD if kind == TEXT and len(text) <= WHOLE and "\n" not in text else kind]
 
 
 def html_table(rows: Iterable[Any], columns: Sequence[Column], nothing: str = "nothing") -> str:
@@ -256,7 +266,7 @@ def html_table(rows: Iterable[Any], columns: Sequence[Column], nothing: str = "n
     body = "".join(
         "<tr>{}</tr>".format(
             "".join(
-                f'<td style="{_STYLES[kind]}">{escape(_cut(text))}</td>'
+                f'<td style="{_cell_style(text, kind)}">{escape(_cut(text))}</td>'
                 for text, (_, _, kind) in zip(line, used)
             )
         )
@@ -290,6 +300,10 @@ class Rows(List[T]):
 
     columns: Sequence[Column] = ()
     nothing = "nothing"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return type(self)(found) if isinstance(index, slice) else found
 
     def _repr_html_(self) -> str:
         return html_table(self, self.columns, self.nothing)

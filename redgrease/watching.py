@@ -144,6 +144,14 @@ class Watcher:
         with self._lock:
             pass
 
+    @property
+    def busy(self) -> bool:
+        """Whether a file is being loaded right now."""
+        free = self._lock.acquire(blocking=False)
+        if free:
+            self._lock.release()
+        return not free
+
     # -- what happens
 
     def _follow(self) -> None:

@@ -65,10 +65,10 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and not ctx.resilient_parsing:
-            from redgrease.cli.old import is_old_form, unambiguous
+            from redgrease.cli.old import is_old_form, rewritten
 
             if is_old_form(args, self):
-                args = [OLD_FORM, *unambiguous(args)]
+                args = rewritten(args, OLD_FORM)
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -77,7 +77,9 @@ class Commands(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         if name is not None and command is not None and ctx.default_map is not None:
             self._check(ctx, command, ctx.default_map[name])
-            variable = f"{ctx.auto_envvar_prefix}_{name.replace('-', '_').upper()}"
+            variable = ctx.auto_envvar_prefix or ""
+            if name != OLD_FORM:  # those of 0.3.30 have no command in their names
+                variable += f"_{name.replace('-', '_').upper()}"
             ctx.default_map[name] = bind(command, ctx.default_map[name], variable)
         return name, command, rest
 
@@ -174,7 +176,7 @@ def redgrease(ctx: click.Context, /, **connection: Any) -> None:
         ctx.exit(2)
 
 
-@click.command()
+@click.command(short_help="Make a shell complete commands and options.")
 @click.argument("kind", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(kind: str) -> None:
     """Print what makes a shell complete redgrease's commands and options.

@@ -16,7 +16,7 @@ from rich.text import Text
 from redgrease.cli.connecting import connected
 from redgrease.cli.showing import as_json, console, print_json, show, table, whole
 from redgrease.convert import text
-from redgrease.data import ExecID
+from redgrease.data import ExecID, ExecutionStatus
 from redgrease.exceptions import readable
 from redgrease.views import EXECUTION_COLUMNS, short
 
@@ -103,8 +103,13 @@ def show_plans(client: Any, id: Any) -> None:
                 out.print("(`redgrease config set ProfileExecutions=1` makes it time the steps)")
 
 
-@click.command()
-@click.option("--status", help="Only those in that state, such as running.")
+@click.command(short_help="List executions, or show the steps of one.")
+@click.option(
+    "--status",
+    metavar="STATUS",
+    type=click.Choice([each.value.decode() for each in ExecutionStatus], case_sensitive=False),
+    help="Only those in that state, such as running.",
+)
 @as_json
 @click.argument("id", required=False)
 @connected

@@ -9,8 +9,16 @@ from typing import Any
 import click
 
 from redgrease.cli.connecting import connected
-from redgrease.cli.showing import as_json, console, print_json, show, table
-from redgrease.views import NUMBER, REGISTRATION_COLUMNS, TEXT, WORD, Column, short
+from redgrease.cli.showing import as_json, console, fitting, print_json, show, table
+from redgrease.views import (
+    NUMBER,
+    REGISTRATION_COLUMNS,
+    REGISTRATION_SPARE,
+    TEXT,
+    WORD,
+    Column,
+    short,
+)
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,7 @@ class Listing:
         fetch: Asks the server; gets its ``gears`` and the options.
         columns: The columns of the table.
         filters: Names of options that narrow it down, with their help.
+        spare: Titles of columns that are left out where there is no room.
     """
 
     name: str
@@ -30,6 +39,7 @@ class Listing:
     fetch: Callable[..., Sequence[Any]]
     columns: Sequence[Column]
     filters: tuple[tuple[str, str], ...] = ()
+    spare: tuple[str, ...] = ()
 
     def command(self) -> click.Command:
         """The command for it."""
@@ -41,8 +51,11 @@ class Listing:
             if as_json:
                 print_json(rows)
             elif rows:
-                out = console()
-                show(table(rows, self.columns, width=out.width if out.is_terminal else None))
+                columns, left_out = fitting(rows, self.columns, console().width, self.spare)
+                show(table(rows, columns))
+                if left_out:
+                    note = f"(no room for {', '.join(left_out)}; --json has all)"
+                    console(stderr=True).print(note, style="dim")
             else:
                 console(stderr=True).print(f"no {self.name}")
 
@@ -89,6 +102,7 @@ LISTINGS = (
             ("stream", "Only those that read that stream."),
             ("trigger", "Only that with that trigger."),
         ),
+        REGISTRATION_SPARE,
     ),
     Listing(
         "sessions",

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import wait_for
@@ -24,6 +25,8 @@ from redgrease.watching import Watcher
 
 MANY = 10
 """From how many files on there is a progress bar."""
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""What tells the program to end."""
 
 _COLOURS = {"failed": "red", "unregistered": "yellow", "loaded": "green", "installed": "green"}
 _PATTERNS = {
@@ -107,8 +110,7 @@ def file_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "-r/-R",
         "--recursive/--no-recursive",
         default=True,
-        show_default="recursive",
-        help="Look into directories within directories.",
+        help="Look into directories within directories, or not.  [recursive]",
     )(decorated)
     decorated = click.argument(
         "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True)
@@ -131,8 +133,8 @@ def print_outcome(out: Console, outcome: Outcome, timed: bool = False) -> None:
     if execution is not None:
         details.append(f"execution {short(execution)}")
     note = f" ({', '.join(details)})" if details else ""
-    out.print(f"{line}[{colour}]{outcome.action}[/] ", end="")
-    out.print(f"{outcome.path}{note}", markup=False, soft_wrap=True)
+    told = Text.assemble(line, (outcome.action, colour), f" {outcome.path}{note}")
+    out.print(told, soft_wrap=True)  # as one: a progress bar wipes out lines that have not ended
     if outcome.error is not None:
         text = "\n".join(f"  {each}" for each in outcome.error.splitlines())
         out.print(text, markup=False, soft_wrap=True)
@@ -190,6 +192,8 @@ def load_job(client: Any, job: Job, wait: bool = False, as_json: bool = False) -
     def report(outcome: Outcome) -> None:
         if not as_json:
             print_outcome(out, outcome)
+        if outcome.offline:
+            client.ping()  # raises an error, and leaves out the other files, if it still is
 
     outcomes = load_files(job.deployer(client), files, report, out)
     if wait:
@@ -237,12 +241,20 @@ def _as_dict(outcome: Outcome) -> dict[str, Any]:
 def watch_job(client: Any, job: Job, quiet: float, poll: bool = False) -> int:
     """Load files, and again when they change, until the program is told to end."""
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+
+    def end(*_: Any) -> None:
+        ended.set()
+        for number in ENDING:
+            signal.signal(number, signal.SIG_DFL)
+
     watcher = started_watcher(client, job, quiet, poll)
+    for number in ENDING:
+        signal.signal(number, end)
     click.echo(f"watching {', '.join(job.paths)}; Ctrl-C ends it", err=True)
     try:
         ended.wait()
+        if watcher.busy:
+            click.echo("waiting for what is being loaded; Ctrl-C again does not wait", err=True)
     finally:
         watcher.stop()
     return 0

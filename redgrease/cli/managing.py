@@ -152,5 +152,7 @@ def set_(client: Any, settings: tuple[str, ...]) -> None:
         if wrong:
             raise click.UsageError(f"{wrong[0]!r} is not NAME=VALUE")
         values = dict(each.split("=", 1) for each in settings)
-    if not client.gears.config.set(values):
-        raise click.ClickException("the server did not take it")
+    refused = [name for name in values if not client.gears.config.set({name: values[name]})]
+    if refused:
+        shown = ", ".join(f"{name}={values[name]}" for name in refused)
+        raise click.ClickException(f"the server did not take {shown}")

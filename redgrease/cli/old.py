@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -16,44 +16,80 @@ from redgrease.loading import Patterns
 BARE_WATCH = "5.0"
 BARE_SERVER = "redis"
 _NUMBER = re.compile(r"\d*\.?\d+")
-_FLAGS = ("-r", "--recursive")
-_VALUED = ("-p", "-i", "--ignore", "-l", "--log-config", "-c", "--config")
-_PATTERNS = ("script-pattern", "requirements-pattern", "unblocking-pattern", "index-prefix")
-_OPTIONAL = {"-w": BARE_WATCH, "--watch": BARE_WATCH, "-s": BARE_SERVER, "--server": BARE_SERVER}
+_SHORT = {
+    "-c": "--config",
+    "-i": "--ignore",
+    "-l": "--log-config",
+    "-p": "--port",
+    "-r": "--recursive",
+    "-s": "--server",
+    "-w": "--watch",
+}
+_OPTIONAL = {"--watch": BARE_WATCH, "--server": BARE_SERVER}
+"""Options that need no value, and what it is then."""
+_OWN = {
+    *("--recursive", "--ignore", "--watch", "--server", "--log-config", "--index-prefix"),
+    *("--script-pattern", "--requirements-pattern", "--unblocking-pattern"),
+}
+"""Options that only the old form has, as the first ones of a line."""
 
 
-def _words(args: Sequence[str]) -> tuple[list[str], str | None, bool]:
-    """The words with optional values made plain, the first that is no option, and whether any
-    option is one of the old form only."""
+class _Line(NamedTuple):
+    """A line of the old form.
+
+    Attributes:
+        settings: The option that names a file of options; it is for all commands.
+        words: The other words, each option with its value as one word.
+        first: The first word that is no option.
+        is_old: Whether an option before that is of the old form only.
+    """
+
+    settings: list[str]
+    words: list[str]
+    first: str | None
+    is_old: bool
+
+
+def _parsed(args: Sequence[str]) -> _Line:
     flags = {"--" + name.replace("_", "-") for name, row in OPTIONS.items() if row.get("is_flag")}
     valued = {"--" + name.replace("_", "-") for name in OPTIONS} - flags
-    old = {f"--{name}" for name in _PATTERNS} | {"-p", "-i", "--ignore", "-l", "--log-config"}
-    valued |= old | set(_VALUED)
-    result: list[str] = []
-    first, is_old, position = None, False, 0
-    while position < len(args):
-        word, position = args[position], position + 1
-        following = args[position] if position < len(args) else "-"
-        if word in _OPTIONAL:
-            is_old = True
-            numeric = _OPTIONAL[word] is BARE_WATCH
-            given = _NUMBER.fullmatch(following) if numeric else not following.startswith("-")
-            long = "--watch" if numeric else "--server"
-            result.append(f"{long}={following if given else _OPTIONAL[word]}")
-            position += bool(given)
+    valued |= {"--config", *_OWN} - {"--recursive"}
+    settings: list[str] = []
+    words: list[str] = []
+    first, is_old, waiting = None, False, list(reversed(args))
+    while waiting:
+        word = waiting.pop()
+        if word == "--":
+            first = first or (waiting[-1] if waiting else None)
+            words += [word, *reversed(waiting)]
+            break
+        if word == "-" or not word.startswith("-"):
+            first = first or word
+            words.append(word)
             continue
-        result.append(word)
-        is_old = is_old or word in old or word in _FLAGS
-        if word.startswith("-") and word != "-":
-            if word in valued and position < len(args):
-                result.append(following)
-                position += 1
-        elif first is None:
-            first = word
-            if not is_old:
-                result += args[position:]
+        name, equals, value = word.partition("=")
+        if word[:2] in _SHORT:
+            name, value = _SHORT[word[:2]], word[2:].removeprefix("=")
+            equals = "=" if word[2:] else ""
+            if name == "--recursive" and value:  # several in one word
+                waiting.append(f"-{value}")
+        if first is None:
+            is_old = is_old or name in _OWN or word.startswith("-p")
+        if name not in valued:
+            words.append(name if name == "--recursive" else word)
+            continue
+        following = waiting[-1] if waiting else "-"
+        if name in _OPTIONAL and not equals:
+            numeric = name == "--watch"
+            given = _NUMBER.fullmatch(following) if numeric else not following.startswith("-")
+            value = waiting.pop() if given else _OPTIONAL[name]
+        elif not equals:
+            if not waiting:
+                words.append(name)
                 break
-    return result, first, is_old
+            value = waiting.pop()
+        (settings if name == "--config" else words).append(f"{name}={value}")
+    return _Line(settings, words, first, is_old)
 
 
 def is_old_form(args: Sequence[str], commands: click.Group) -> bool:
@@ -63,17 +99,33 @@ def is_old_form(args: Sequence[str], commands: click.Group) -> bool:
         args: Its words.
         commands: The commands, one of which a line of the new form has.
     """
-    _, first, is_old = _words(args)
-    if first is None:
-        return is_old
-    if commands.get_command(click.Context(commands), first) is not None:
+    line = _parsed(args)
+    if line.first is None:
+        return line.is_old
+    if commands.get_command(click.Context(commands), line.first) is not None:
         return False
-    return is_old or os.path.exists(first) or os.sep in first or first.endswith(".py")
+    return (
+        line.is_old
+        or os.path.exists(line.first)
+        or os.sep in line.first
+        or line.first.endswith(".py")
+    )
 
 
 def unambiguous(args: Sequence[str]) -> list[str]:
     """The words of the old form with a value for each option that may be without."""
-    return _words(args)[0]
+    return _parsed(args).words
+
+
+def rewritten(args: Sequence[str], name: str) -> list[str]:
+    """A line of the old form as one of the new form.
+
+    Args:
+        args: Its words.
+        name: The command that does what the old form did.
+    """
+    line = _parsed(args)
+    return [*line.settings, name, *line.words]
 
 
 class _OldForm(click.Command):
@@ -94,16 +146,31 @@ class _OldForm(click.Command):
 
 
 @click.command(cls=_OldForm, hidden=True)
-@click.option("-r", "--recursive", is_flag=True)
-@click.option("--index-prefix", default="/redgrease/scripts")
-@click.option("--script-pattern")
-@click.option("--requirements-pattern")
-@click.option("--unblocking-pattern")
-@click.option("-i", "--ignore", multiple=True)
-@click.option("-w", "--watch", type=float, default=0.0)
-@click.option("-s", "--server")
-@click.option("-p", "old_port", type=int)
-@click.option("-l", "--log-config", type=click.Path(exists=True, dir_okay=False))
+@click.option("-r", "--recursive", is_flag=True, help="Look into directories within directories.")
+@click.option("--index-prefix", default="/redgrease/scripts", help="Of notes on old servers.")
+@click.option("--script-pattern", help="What scripts are called.  [*.py]")
+@click.option(
+    "--requirements-pattern", help="What files with requirements are called.  [*requirements*.txt]"
+)
+@click.option(
+    "--unblocking-pattern",
+    help="Scripts not to wait for: a regular expression, searched in the path.  [unblock]",
+)
+@click.option("-i", "--ignore", multiple=True, help="Files to pass over (repeatable).  [_*]")
+@click.option(
+    "-w",
+    "--watch",
+    type=float,
+    default=0.0,
+    help="Go on, and load files again that have not changed for so many seconds.  [5]",
+)
+@click.option("-s", "--server", help="The host of the server.  [localhost]")
+@click.option(
+    "-l",
+    "--log-config",
+    type=click.Path(exists=True, dir_okay=False),
+    help="A file that says how to log.",
+)
 @connection_options()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True))
 @click.pass_context
@@ -113,15 +180,20 @@ def old_form(ctx: click.Context, /, **given: Any) -> None:
         from redgrease.formatting import initialize_logger
 
         initialize_logger(config=given["log_config"])
-    for old, new in (("server", "host"), ("old_port", "port")):
-        if given[old] is not None:
-            ctx.params[new] = given[old]
-            ctx.set_parameter_source(new, click.core.ParameterSource.COMMANDLINE)
+    if given["server"] is not None:
+        ctx.params["host"] = given["server"]
+        source = ctx.get_parameter_source("server")
+        assert source is not None
+        ctx.set_parameter_source("host", source)
     pattern = given["unblocking_pattern"]
+    try:
+        unblocking = None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        raise click.BadParameter(f"{pattern!r}: {error}", ctx, param_hint="--unblocking-pattern")
     patterns = Patterns(
         given["script_pattern"],
         given["requirements_pattern"],
-        None if pattern is None else re.compile(pattern),
+        unblocking,
         given["ignore"] or None,
     )
     job = Job(given["paths"], patterns, given["recursive"], index_prefix=given["index_prefix"])

@@ -24,6 +24,8 @@ def script_of(word: str) -> tuple[str, str]:
         return _text(sys.stdin.buffer.read(), "the standard input"), "<stdin>"
     if os.path.isfile(word):
         return _text(Path(word).read_bytes(), word), word
+    if os.path.isdir(word):
+        raise click.BadParameter(f"{word} is a directory; `redgrease load` takes these")
     if word.endswith(".py") and not set(word) & set("\n( "):
         raise click.BadParameter(f"there is no file {word}")
     return word, "<code>"
@@ -78,7 +80,7 @@ def show_result(
     return int(bool(errors))
 
 
-@click.command()
+@click.command(short_help="Run a script (FILE, - or CODE), and print its results.")
 @click.option("--unblocking", is_flag=True, help="Do not wait, but print the execution's ID.")
 @click.option("--wait", is_flag=True, help="Run unblocking, and wait with a progress bar.")
 @click.option(
@@ -125,7 +127,7 @@ def run(
     sys.exit(show_result(result, as_json, name, source))
 
 
-@click.command()
+@click.command(short_help="Run the function of a trigger, and print its results.")
 @click.option("--key", help="Run it on the server that has the key; the key is its first argument.")
 @click.option("--unpickle", is_flag=True, help="Unpickle the results; only if you trust them.")
 @as_json
@@ -141,6 +143,7 @@ def trigger(
     Examples:
       redgrease trigger add_user alice 42
       redgrease trigger --json report
+      redgrease trigger add -- 1 -2
     """
     gears = client.gears
     words = [os.fsencode(arg) for arg in args]  # as they were typed, be they texts or not

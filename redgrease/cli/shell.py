@@ -28,7 +28,7 @@ def namespace(client: Any) -> dict[str, Any]:
     return {"r": client, "gears": client.gears, "redgrease": redgrease, **names}
 
 
-@click.command()
+@click.command(short_help="Open a Python prompt with a connected client.")
 @click.option("--command", "-C", "source", help="Run this code in the place of a prompt.")
 @connected
 def shell(client: Any, source: str | None) -> None:

@@ -17,10 +17,8 @@ from redgrease.views import NUMBER, TEXT, WORD, Column, cells, jsonable, record_
 WIDE = 200
 """The width for output that is no terminal's: nobody wants lines that are cut there."""
 
-EXPENDABLE = ("mode", "state", "description", "avg ms")
-"""Columns that are left out, from the first, when a terminal is too narrow."""
-READABLE = 10
-"""Letters of a text that are to be seen at least."""
+LEAST = 14
+"""How many letters a column of texts has, at least, before others are left out for it."""
 
 LOOKS: Mapping[str, Mapping[str, Any]] = {
     NUMBER: {"justify": "right", "no_wrap": True},
@@ -73,11 +71,7 @@ def whole(given: str, ids: Iterable[Any]) -> Any:
 
 
 def table(
-    rows: Iterable[Any],
-    columns: Sequence[Column],
-    title: str | None = None,
-    one_line: bool = False,
-    width: int | None = None,
+    rows: Iterable[Any], columns: Sequence[Column], title: str | None = None, one_line: bool = False
 ) -> Table:
     """A table; columns in which nothing stands are left out.
 
@@ -86,32 +80,44 @@ def table(
         columns: Its columns.
         title: What stands above it.
         one_line: Whether to cut long texts rather than to take more lines for them.
-        width: How many letters there is room for; None, if no column is to be left out for it.
     """
     used, lines = cells(list(rows), columns)
-    for name in EXPENDABLE:
-        if width is None or _least_width(used, lines) <= width:
-            break
-        kept = [number for number, column in enumerate(used) if column[0] != name]
-        used = [used[each] for each in kept]
-        lines = [[line[each] for each in kept] for line in lines]
     made = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    # It is the text that must not wrap: columns that must not are narrowed like all others.
+    # Said of the cells, so that the columns of texts still are the first to become narrower.
     cut: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if one_line else {}
     for name, _, kind in used:
         made.add_column(Text(name, **cut), **LOOKS[kind])
     for line in lines:
-        made.add_row(*(Text(word, **cut) for word in line))
+        made.add_row(*(Text(text, **cut) for text in line))
     return made
 
 
-def _least_width(columns: Sequence[Column], lines: Sequence[Sequence[str]]) -> int:
-    """How many letters a table must have room for to be readable."""
-    needed = 2 * (len(columns) - 1)
-    for number, (name, _, kind) in enumerate(columns):
-        longest = max([len(name), *(len(line[number]) for line in lines)])
-        needed += min(longest, READABLE) if kind == TEXT else longest
-    return needed
+def fitting(
+    rows: Sequence[Any], columns: Sequence[Column], width: int, spare: Sequence[str]
+) -> tuple[list[Column], list[str]]:
+    """The columns for which there is room.
+
+    Args:
+        rows: What the table is of.
+        columns: Its columns.
+        width: How many letters a line has room for.
+        spare: The titles of the columns that may be left out, the first ones first.
+
+    Returns:
+        The columns that stay, and the titles of those that do not.
+    """
+    used, lines = cells(rows, columns)
+    wanted = {}
+    for number, (name, _, kind) in enumerate(used):
+        longest = max(len(name), *(len(line[number]) for line in lines)) if lines else len(name)
+        wanted[name] = min(longest, LEAST) if kind == TEXT else longest
+    left_out: list[str] = []
+    for name in spare:
+        if sum(wanted.values()) + 2 * (len(wanted) - 1) <= width:
+            break
+        if wanted.pop(name, None) is not None:
+            left_out.append(name)
+    return [column for column in columns if column[0] not in left_out], left_out
 
 
 def records_table(found: Sequence[Any]) -> Table:

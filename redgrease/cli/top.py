@@ -17,8 +17,8 @@ from rich.text import Text
 
 from redgrease.cli.connecting import connected
 from redgrease.cli.executions import FINAL
-from redgrease.cli.showing import console, show, table
-from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS
+from redgrease.cli.showing import console, fitting, show, table
+from redgrease.views import EXECUTION_COLUMNS, NUMBER, REGISTRATION_COLUMNS, REGISTRATION_SPARE
 
 AROUND = 8
 """How many lines there are besides those of the tables' rows."""
@@ -32,7 +32,7 @@ class View:
     Args:
         client: The client.
         lines: How many lines there are room for; None, as many as it takes.
-        width: How long lines may be; None, as long as it takes.
+        width: How many letters a line has room for; None, as many as it takes.
     """
 
     def __init__(self, client: Any, lines: int | None = None, width: int | None = None) -> None:
@@ -49,6 +49,8 @@ class View:
         columns = list(REGISTRATION_COLUMNS)
         at = [title for title, _, _ in columns].index("triggered")
         columns.insert(at, ("per s", lambda row: rates.get(str(row.id)), NUMBER))
+        if self.width is not None:
+            columns, _ = fitting(registrations, columns, self.width, REGISTRATION_SPARE)
         states = Counter(str(each.status) for each in executions)
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         registrations.sort(key=lambda each: -float(rates.get(str(each.id), 0)))
@@ -61,11 +63,7 @@ class View:
             Text(f"redgrease top - {time.strftime('%H:%M:%S')}; q ends it", style="bold"),
             Text(),
             Text(f"{len(registrations)} registrations", style="bold cyan"),
-            (
-                table(registrations[:first], columns, one_line=True, width=self.width)
-                if registrations
-                else NONE
-            ),
+            table(registrations[:first], columns, one_line=True) if registrations else NONE,
             _more(len(registrations) - first),
             Text(f"{len(executions)} executions" + (f": {words}" if words else ""), "bold cyan"),
             made if executions else NONE,
@@ -100,8 +98,8 @@ def _more(count: int) -> Text:
 
 
 def _rank(status: str) -> int:
-    """Where executions of a status stand: first what runs, then what waits, then what has ended."""
-    return 0 if status == "running" else 2 if status in FINAL else 1
+    """Where executions of a state stand: what runs above what waits, and what has ended below."""
+    return 2 if status in FINAL else int(status != "running")
 
 
 def _age(id: Any) -> int:
@@ -172,7 +170,6 @@ def top(client: Any, interval: float, times: int | None) -> None:
             while times is None or times > 1:
                 if _pause(interval, keyboard):
                     break
-                # The window may have another size now.
-                view.lines, view.width = out.height, out.width
+                view.lines, view.width = out.height, out.width  # another size now, maybe
                 live.update(view.render(), refresh=True)
                 times = None if times is None else times - 1

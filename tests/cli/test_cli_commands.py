@@ -28,6 +28,8 @@ def test_the_main_help_and_version(bare_cli):
     assert max(map(len, text.splitlines())) <= 80
     assert all(name in text for name in COMMANDS)
     assert "--tls-ca" in text and "Exit codes" in text
+    narrow = bare_cli("--help", COLUMNS="80").stdout.splitlines()
+    assert max(map(len, narrow)) <= 80 and not any(line.endswith("...") for line in narrow[1:])
     assert "redgrease, version" in bare_cli("--version").stdout
 
 

@@ -33,6 +33,7 @@ def test_the_list(cli, done):
     (row,) = cli.json("executions")
     assert (row["executionId"], row["status"]) == (done, "done")
     assert cli.json("executions", "--status", "running") == []
+    assert "'runing' is not one of" in cli("executions", "--status", "runing", status=2).stderr
     assert cli("executions").stdout.splitlines()[1].split()[:2] == [done.rpartition("-")[2], "done"]
 
 

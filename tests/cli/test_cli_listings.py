@@ -41,6 +41,12 @@ def test_narrowing_down(cli, registered, words, reader):
     assert [row["reader"] for row in cli.json("registrations", *words)] == [reader]
 
 
+def test_columns_for_which_there_is_no_room(cli, registered):
+    told = cli("registrations", COLUMNS="60")
+    assert "avg ms" not in told.stdout and "(no room for avg ms, mode" in told.stderr
+    assert "avg ms" in cli("registrations").stdout and not cli("registrations").stderr
+
+
 def test_nothing(cli):
     for name in ("registrations", "executions", "sessions"):
         result = cli(name)
@@ -69,9 +75,9 @@ def test_narrow_terminals_have_fewer_columns(gears_server, r):
     words = (sys.executable, "-m", "redgrease", "--port", gears_server.port, "registrations")
     with Terminal(words, columns=60) as terminal:
         assert terminal.end() == 0
-        head, row = terminal.text.splitlines()
+        head, row, *notes = terminal.text.splitlines()
     assert {"triggered", "done", "failed"} <= set(head.split()) and "hello" in row
-    assert "description" not in head
+    assert "description" not in head and "no room for" in notes[0]
     with Terminal(words, columns=200) as terminal:
         assert terminal.end() == 0
         assert "a description that takes more than" in terminal.text

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 
@@ -121,6 +122,16 @@ def test_what_is_not_there(cli, bare_cli, tmp_path):
     (tmp_path / "a.py").write_text(TRIGGER.format("t"))
     told = bare_cli("load", "--port", "1", "a.py", status=1).stderr
     assert "failed a.py" in told and "localhost:1" in told
+    (tmp_path / "b.py").write_text(TRIGGER.format("u"))
+    told = bare_cli("load", "--port", "1", ".", status=1).stderr
+    assert "`redgrease serve` starts a server" in told and "failed ./b.py" not in told
+
+
+def test_a_server_without_gears(bare_cli, gears_server, tmp_path):
+    (tmp_path / "a.py").write_text(TRIGGER.format("t"))
+    where = ("--url", gears_server.redis_url)
+    for words in (("load", "a.py"), ("run", "a.py")):
+        assert "this server has no RedisGears" in bare_cli(*where, *words, status=1).stderr
 
 
 def test_progress_in_a_terminal(gears_server, r, tmp_path):
@@ -133,6 +144,8 @@ def test_progress_in_a_terminal(gears_server, r, tmp_path):
     with Terminal(words, folder=tmp_path) as terminal:
         terminal.wait_for("loading", "/13", "13 loaded", "running", "0/1")
         assert terminal.end() == 0
+    # Nothing stands between a line and the last wiping of the bar.
+    assert re.search(r"\x1b\[2K(\x1b\[32m)?loaded(\x1b\[0m)? \./s7\.py", terminal.raw)
 
 
 def test_hidden_directories_are_passed_over_whatever_is_ignored(cli, r, tmp_path):
@@ -159,4 +172,4 @@ def test_a_server_that_is_not_there_is_told_once(bare_cli, tmp_path):
     lines = bare_cli("load", "--port", "1", ".", status=1).stderr.splitlines()
     assert time.monotonic() - start < 40  # some seconds for each look, as redis-py tries again
     assert lines[0] == "failed ./s00.py" and "localhost:1" in lines[1]
-    assert lines[2:] == ["20 failed"]
+    assert len(lines) == 3 and "`redgrease serve` starts a server" in lines[2]

@@ -73,5 +73,7 @@ def test_configuration(cli, r):
         r.gears.config.set({"MaxExecutions": before})
     assert "MaxExecutions" in cli("config", "get").stdout
     assert "(unknown)" in cli("config", "get", "Foo", status=1).stdout
-    cli("config", "set", "MaxExecutions=many", status=1)
+    told = cli("config", "set", "MaxExecutions=many", "Mine=1", status=1).stderr
+    assert "did not take MaxExecutions=many\n" in told
+    assert cli.json("config", "get", "Mine") == {"Mine": "1"}
     assert "not NAME=VALUE" in cli("config", "set", "Foo", status=2).stderr

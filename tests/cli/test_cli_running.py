@@ -37,6 +37,7 @@ def test_files_and_standard_input(cli, tmp_path):
     )
     told = cli("run", "nosuch.py", status=2).stderr
     assert "there is no file nosuch.py" in told
+    assert "`redgrease load`" in cli("run", ".", status=2).stderr
 
 
 @pytest.mark.parametrize("way", ["file", "code", "stdin"])

@@ -76,6 +76,12 @@ def test_a_port_that_is_taken():
     assert done.returncode == 1 and "cannot listen on 127.0.0.1:" in done.stderr
 
 
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    done = run("serve", "--port", "0", "--dir", tmp_path / "file" / "data")
+    assert done.returncode == 1 and f"{tmp_path}/file/data: Not a directory" in done.stderr
+
+
 def test_no_redis_to_start():
     done = run("serve", "--port", "0", REDGREASE_REDIS_SERVER="/no/such/program")
     assert done.returncode == 1

@@ -20,6 +20,10 @@ def busy():
         yield 1
 
 
+def fail(record):
+    raise ValueError("no such user")
+
+
 def test_once(cli, r):
     assert "0 registrations\nnone\n" in cli("top").stdout
     CommandReader().register(trigger="hello", on=r)
@@ -47,6 +51,41 @@ def test_there_is_room_for_both(r):
     out = Console(width=100, height=200, file=io.StringIO())
     out.print(View(r).render())
     assert "more" not in out.file.getvalue()
+
+
+def test_what_runs_is_above_what_waits(r):
+    ids = [PythonReader().run(busy, on=r, unblocking=True).value for _ in range(5)]
+
+    def states():
+        return [str(each.status) for each in r.gears.dumpexecutions()]
+
+    eventually(lambda: sorted(states())[:2] + sorted(states())[-1:], ["created"] * 2 + ["running"])
+    out = Console(width=100, height=200, file=io.StringIO())
+    out.print(View(r).render())
+    lines = [line.split()[:2] for line in out.file.getvalue().splitlines()]
+    rows = [words for words in lines if words and words[0] in {str(id.sequence) for id in ids}]
+    states = [state for _, state in rows]
+    assert len(rows) == 5 and states == sorted(states, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "width, gone", [(80, {"mode", "description"}), (97, {"mode"}), (120, set())]
+)
+def test_narrow_windows(r, width, gone):
+    KeysReader(desc="what it is good for, at length").foreach(fail).register(
+        "user:*", eventTypes=["set", "hset"], mode="sync", on=r
+    )
+    r.set("user:1", 1)
+    out = Console(width=width, height=30, file=io.StringIO())
+    view = View(r, 30, width)
+    view.render()  # there is no rate yet
+    out.print(view.render())
+    title, row, rest = out.file.getvalue().splitlines()[3:6]
+    for word in ("for", "per s", "triggered", "last error"):
+        assert word in title
+    assert gone == {"mode", "description"} - set(title.split())
+    assert "user:*" in row and "1     0       1" in row and "ValueError" in row and not rest.strip()
+    assert ("sync" in row) is ("mode" not in gone)
 
 
 def test_in_a_terminal(gears_server, r):

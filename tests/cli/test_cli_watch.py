@@ -83,3 +83,29 @@ def test_a_burst_of_changes_is_one(watch, r, scripts):
         terminal.process.terminate()
         assert terminal.end() == 0
         assert terminal.text.count("loaded scripts/one.py") == 2
+
+
+@pytest.mark.parametrize("when", ["at first", "later"])
+def test_it_ends_while_a_script_runs(watch, r, scripts, when):
+    slow = (
+        "import time\nexecute('SET', 'state', 'began')\n"
+        "while execute('GET', 'state') != 'let go':\n    time.sleep(0.01)\n"
+        "execute('SET', 'state', 'ended')\n"
+    )
+    one = scripts / "one.py"
+    if when == "at first":
+        one.write_text(slow)
+    try:
+        with watch("scripts") as terminal:
+            if when == "later":
+                terminal.wait_for("watching")
+                one.write_text(slow)
+            eventually(lambda: r.get("state"), b"began")
+            terminal.type("\x03")
+            if when == "later":
+                terminal.wait_for("Ctrl-C again does not wait")
+                terminal.type("\x03")
+            assert terminal.end(10) != 0
+    finally:
+        r.set("state", "let go")
+    eventually(lambda: r.get("state"), b"ended")
