@@ -41,6 +41,8 @@ MOST_ROWS = 100
 """How many rows HTML has at most."""
 MOST_LETTERS = 400
 """How many letters a cell of HTML has at most."""
+WHOLE = 24
+"""Texts of HTML up to so many letters are not broken, however wide the others are."""
 
 
 # -- values
@@ -227,10 +229,10 @@ _CELL = _BORDER + "padding:.25em .6em;vertical-align:top;background:transparent;
 _STYLES: Dict[str, str] = {
     NUMBER: _CELL + "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;",
     WORD: _CELL + "text-align:left;white-space:nowrap;",
-    TEXT: _CELL + "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;",
+    TEXT: _CELL + "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;min-width:10em;",
 }
 _TABLE = "border-collapse:collapse;color:inherit;font-size:.92em;margin:.4em 0;"
-_HEAD = "background:rgba(128,128,128,.18);font-weight:600;"
+_HEAD = "background:rgba(128,128,128,.18);font-weight:600;white-space:nowrap;"
 _NOTE = "color:inherit;opacity:.75;font-size:.92em;"
 _ERROR = (
     "color:inherit;background:rgba(220,60,50,.14);border-left:4px solid rgb(220,60,50);"
@@ -240,6 +242,10 @@ _ERROR = (
 
 def _cut(text: str) -> str:
     return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
+
+
+def _cell_style(text: str, kind: str) -> str:
+    return _STYLES[WORD if kind == TEXT and len(text) <= WHOLE and "\n" not in text else kind]
 
 
 def html_table(rows: Iterable[Any], columns: Sequence[Column], nothing: str = "nothing") -> str:
@@ -255,12 +261,13 @@ def html_table(rows: Iterable[Any], columns: Sequence[Column], nothing: str = "n
         return f'<div style="{_NOTE}">{escape(nothing)}</div>'
     used, lines = cells(rows[:MOST_ROWS], columns)
     head = "".join(
-        f'<th style="{_STYLES[kind]}{_HEAD}">{escape(title)}</th>' for title, _, kind in used
+        f'<th style="{_cell_style(title, kind)}{_HEAD}">{escape(title)}</th>'
+        for title, _, kind in used
     )
     body = "".join(
         "<tr>{}</tr>".format(
             "".join(
-                f'<td style="{_STYLES[kind]}">{escape(_cut(text))}</td>'
+                f'<td style="{_cell_style(text, kind)}">{escape(_cut(text))}</td>'
                 for text, (_, _, kind) in zip(line, used)
             )
         )
@@ -294,6 +301,10 @@ class Rows(List[T]):
 
     columns: Sequence[Column] = ()
     nothing = "nothing"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return type(self)(found) if isinstance(index, slice) else found
 
     def _repr_html_(self) -> str:
         return html_table(self, self.columns, self.nothing)

@@ -1,6 +1,7 @@
 """What notebooks show of results, registrations and executions."""
 
 import pickle
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -63,6 +64,13 @@ def test_the_bundle():
     assert bundle["text/plain"] == "ExecutionResult[list]([1])" and "<table" in bundle["text/html"]
 
 
+def test_short_texts_are_not_broken_for_the_sake_of_long_ones():
+    html = views.result_html(ExecutionResult([{"flag": "yes", "note": "x" * 99, "two": "a\nb"}]))
+    for text, whole in (("flag", True), ("yes", True), ("x" * 99, False), ("a\nb", False)):
+        (style,) = re.findall(rf'<t[hd] style="([^"]*)">{text}<', html)
+        assert (style.split("white-space:")[-1].startswith("nowrap")) is whole
+
+
 def test_much_is_cut():
     page = Page(ExecutionResult(["x" * 1000] * 250)._repr_html_())
     assert len(page.rows) == 101 and page.other == "… and 150 more"
@@ -100,6 +108,8 @@ def test_lists_of_registrations_and_executions():
     assert (row["description"], row["last error"]) == ("a & b", "ValueError: no")
     executions = views.ExecutionRows([data.ExecutionInfo("0" * 40 + "-9", "done", False)])
     assert Page(executions._repr_html_()).rows[1] == ["9", "done", "a script"]
+    assert Page(executions[:5]._repr_html_()).rows == Page(executions._repr_html_()).rows
+    assert executions[0].status == "done" and executions[:5] == list(executions)
     assert Page(views.ExecutionRows()._repr_html_()).other == "no executions"
 
 
