@@ -32,6 +32,7 @@ def eventually(
     Raises:
         AssertionError: It did not become so in time.
     """
+    __tracebackhide__ = True  # what pytest shows ends in the test
     limit = time.monotonic() + timeout
     while True:
         failure: Optional[AssertionError] = None
@@ -52,7 +53,8 @@ def eventually(
 
 
 def _name(function: Any) -> str:
-    return str(getattr(function, "__qualname__", function))
+    name = str(getattr(function, "__qualname__", function))
+    return "it" if name.endswith("<lambda>") else name
 
 
 def wait_for_executions(
@@ -79,6 +81,7 @@ def wait_for_executions(
     Raises:
         AssertionError: It took longer; the message says what was still missing.
     """
+    __tracebackhide__ = True
     gears = client.gears
     wanted = None
     if registration is not None:
@@ -105,16 +108,21 @@ def _ended(registration: Any) -> int:
 def _missing(
     timeout: float, ended: int, count: int, found: Sequence[Any], running: Sequence[Any]
 ) -> str:
+    from redgrease.exceptions import readable
+
     lines = [f"after {timeout:g} s, {ended} of {count} executions of registrations have ended"]
     if running:
         lines.append("still running: " + ", ".join(str(each.executionId) for each in running))
     for each in found:
         data = each.RegistrationData
-        error = f"; last error: {data.lastError}" if data.lastError else ""
+        about = f" ({each.desc})" if each.desc else ""
         lines.append(
-            f"{each.reader} {each.desc or ''} {each.id}: triggered {data.numTriggered}, "
-            f"done {data.numSuccess}, failed {data.numFailures}{error}"
+            f"{each.reader} {each.id}{about}: triggered {data.numTriggered}, "
+            f"done {data.numSuccess}, failed {data.numFailures}"
         )
+        if data.lastError:
+            error = readable(data.lastError).strip().replace("\n", "\n    ")
+            lines.append(f"  its last error:\n    {error}")
     if not found:
         lines.append("nothing is registered")
     return "\n".join(lines)
