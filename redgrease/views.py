@@ -261,7 +261,8 @@ def html_table(rows: Iterable[Any], columns: Sequence[Column], nothing: str = "n
         return f'<div style="{_NOTE}">{escape(nothing)}</div>'
     used, lines = cells(rows[:MOST_ROWS], columns)
     head = "".join(
-        f'<th style="{_STYLES[kind]}{_HEAD}">{escape(title)}</th>' for title, _, kind in used
+        f'<th style="{_cell_style(title, kind)}{_HEAD}">{escape(title)}</th>'
+        for title, _, kind in used
     )
     body = "".join(
         "<tr>{}</tr>".format(

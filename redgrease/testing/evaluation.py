@@ -16,8 +16,9 @@ def evaluate(
     """Feed records through a function, without a server.
 
     The steps are run by the engine of the embedded server, in this thread: in the same order,
-    with the same rules for errors, groups and conversions.  Functions that need a server, such as
-    ``redgrease.cmd`` and ``execute``, are not available.
+    with the same rules for errors, groups and conversions (texts come as with a client that
+    decodes replies).  Functions that need a server, such as ``redgrease.cmd``, ``execute`` and
+    ``log``, are not available.
 
     ::
 

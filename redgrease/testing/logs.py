@@ -8,6 +8,9 @@ from redgrease.testing.waiting import eventually
 
 __all__ = ["ServerLog"]
 
+LAST = 20
+"""How many lines of the log an error shows."""
+
 
 class ServerLog:
     """The log of an embedded server, from a certain moment on.
@@ -68,15 +71,16 @@ class ServerLog:
         Raises:
             AssertionError: It has not been logged in time; the message shows what has been.
         """
-
-        def search() -> Match[str]:
-            text = self.text
-            found = re.search(pattern, text)
-            if found is None:
-                raise AssertionError("it has " + (f"these lines:\n{text}" if text else "no lines"))
-            return found
-
-        return eventually(search, timeout, message=f"{pattern!r} in the log")
+        __tracebackhide__ = True
+        try:
+            found = eventually(lambda: re.search(pattern, self.text), timeout)
+        except AssertionError:
+            last = "".join(f"\n  {line}" for line in self.lines[-LAST:]) or " nothing"
+            raise AssertionError(
+                f"{pattern!r} was not logged within {timeout:g} s; logged was, at last:{last}"
+            ) from None
+        assert found is not None
+        return found
 
 
 class _Keeper(logging.Handler):

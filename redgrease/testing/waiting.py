@@ -32,6 +32,7 @@ def eventually(
     Raises:
         AssertionError: The condition did not hold in time.
     """
+    __tracebackhide__ = True  # what pytest shows ends in the test
     limit = time.monotonic() + timeout
     while True:
         failure: Optional[AssertionError] = None
@@ -52,7 +53,8 @@ def eventually(
 
 
 def _name(function: Any) -> str:
-    return str(getattr(function, "__qualname__", function))
+    name = str(getattr(function, "__qualname__", function))
+    return "it" if name.endswith("<lambda>") else name
 
 
 def wait_for_executions(
@@ -79,6 +81,7 @@ def wait_for_executions(
     Raises:
         AssertionError: It took longer; the message says what was still missing.
     """
+    __tracebackhide__ = True
     gears = client.gears
     wanted = None
     if registration is not None:
@@ -117,12 +120,14 @@ def _missing(
         lines.append("still running: " + ", ".join(str(each.executionId) for each in running))
     for each in found:
         data = each.RegistrationData
-        error = readable(data.lastError).strip() if data.lastError else ""
+        about = f" ({each.desc})" if each.desc else ""
         lines.append(
-            f"{each.reader} {each.desc or ''} {each.id}: triggered {data.numTriggered}, "
-            f"done {data.numSuccess}, failed {data.numFailures}" + (", last by:" if error else "")
+            f"{each.reader} {each.id}{about}: triggered {data.numTriggered}, "
+            f"done {data.numSuccess}, failed {data.numFailures}"
         )
-        lines += [f"  {line}" for line in error.splitlines()]
+        if data.lastError:
+            error = readable(data.lastError).strip().replace("\n", "\n    ")
+            lines.append(f"  its last error:\n    {error}")
     if not found:
         lines.append(f"there is no registration {wanted}" if wanted else "nothing is registered")
     return "\n".join(lines)

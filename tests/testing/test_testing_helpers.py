@@ -10,9 +10,8 @@ if sys.version_info < (3, 10):
 
 import redgrease  # noqa: E402
 from redgrease import CommandReader, KeysReader, StreamReader  # noqa: E402
-from redgrease.testing import evaluate, eventually, wait_for_executions  # noqa: E402
+from redgrease.testing import ServerLog, evaluate, eventually, wait_for_executions  # noqa: E402
 from redgrease.testing.cleaning import LeakError, clean, contents  # noqa: E402
-from redgrease.testing.logs import ServerLog  # noqa: E402
 
 # -- evaluating
 
@@ -143,25 +142,35 @@ def test_executions_are_waited_for(r):
         wait_for_executions(r, 9, timeout=0.05)
 
 
-def test_what_is_missing_is_told_so_that_people_can_read_it(r):
-    KeysReader().foreach(lambda record: 1 // 0).register("a*", on=r)
+def test_what_failed_is_told(r, gears_server):
+    KeysReader(desc="divides").foreach(lambda record: 1 // 0).register("a*", on=r)
     r.set("a", 1)
-    with pytest.raises(AssertionError) as raised:
-        wait_for_executions(r, 2, timeout=0.3)
-    assert ", done 0, failed 1, last by:\n  Traceback (most" in str(raised.value)
-    assert str(raised.value).endswith("\n  ZeroDivisionError: integer division or modulo by zero")
-    with pytest.raises(AssertionError, match="there is no registration 0-99"):
-        wait_for_executions(r, registration="0-99", timeout=0.01)
+    wait_for_executions(r)
+    with pytest.raises(AssertionError) as caught:
+        wait_for_executions(r, 2, timeout=0.01)
+    assert "(divides): triggered 1, done 0, failed 1\n  its last error:\n" in str(caught.value)
+    assert "\n    ZeroDivisionError: " in str(caught.value) and "\\n" not in str(caught.value)
 
 
-def test_the_log_is_shown_where_it_lacks_something(gears_server, r):
+def test_what_was_logged_is_told(r, gears_server):
     with ServerLog(gears_server) as log:
-        with pytest.raises(AssertionError, match="'late' in the log: .*: it has no lines$"):
-            log.wait_for("late", timeout=0.01)
-        r.gears.pyexecute("log('early')")
-        assert log.wait_for("e(.)rly")[1] == "a"
-        with pytest.raises(AssertionError, match="(?s)it has these lines:\n.*early"):
-            log.wait_for("late", timeout=0.01)
+        r.gears.pyexecute("log('the sun')\nlog('the moon')")
+        log.wait_for("the moon")
+        with pytest.raises(AssertionError) as caught:
+            log.wait_for("the stars", timeout=0.01)
+        log.clear()
+        with pytest.raises(AssertionError, match="at last: nothing"):
+            log.wait_for("the stars", timeout=0.01)
+    assert "'the stars' was not logged within 0.01 s" in str(caught.value)
+    assert "the sun" in str(caught.value) and "the moon" in str(caught.value)
+
+
+@pytest.mark.parametrize("wait", ["eventually(bool, 0)", "wait_for_executions(r, 9, None, 0)"])
+def test_what_pytest_shows_ends_in_the_test(r, wait):
+    with pytest.raises(AssertionError) as caught:
+        eval(wait)
+    shown = caught.traceback.filter(caught)
+    assert "waiting.py" not in {str(entry.path).rpartition("/")[2] for entry in shown}
 
 
 # -- cleaning
