@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from redgrease.cli.connecting import connected
 from redgrease.cli.executions import wait_for
 from redgrease.cli.showing import as_json, console, print_json
 from redgrease.data import ExecID
-from redgrease.loading import Deployer, Outcome, Patterns, explain, unfinished
+from redgrease.loading import Deployer, Outcome, Patterns, explain, read_script, unfinished
 from redgrease.views import jsonable, short
 from redgrease.watching import Watcher
 
@@ -181,17 +180,25 @@ def load_job(client: Any, job: Job, wait: bool = False, as_json: bool = False) -
             client.ping()  # raises an error, and leaves out the other files, if it still is
 
     outcomes = load_files(job.deployer(client), files, report, out)
-    failed = any(outcome.failed for outcome in outcomes)
+    counts = summary(outcomes)
     if wait:
-        started = {str(unfinished(each)): each.path for each in outcomes if unfinished(each)}
+        started = {
+            str(unfinished(each)): at for at, each in enumerate(outcomes) if unfinished(each)
+        }
         for id, error in wait_for(client, list(map(ExecID.parse, started)), out):
-            failed, path = True, started[str(id)]
-            source = Path(path).read_text(encoding="utf-8")
-            out.print(f"execution {short(id)} of {path}:", explain(error, path, source), sep="\n")
+            at = started[str(id)]
+            path, before = outcomes[at].path, outcomes[at].error
+            shown = explain(error, path, read_script(path))
+            if not as_json:
+                told = f"execution {short(id)} of {path}:\n{shown}"
+                out.print(told, markup=False, soft_wrap=True)
+            error = f"{before}\n{shown}" if before else shown
+            outcomes[at] = outcomes[at]._replace(action="failed", error=error)
     if as_json:
         print_json([_as_dict(outcome) for outcome in outcomes])
     else:
-        out.print(summary(outcomes))
+        out.print(counts)
+    failed = any(outcome.failed for outcome in outcomes)
     return int(failed)
 
 

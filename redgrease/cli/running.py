@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,16 +13,19 @@ from redgrease.cli.executions import known_id, wait_for
 from redgrease.cli.showing import as_json, console, print_json, records_table, show
 from redgrease.data import ExecID
 from redgrease.exceptions import ServerError, TriggerNotFoundError
-from redgrease.loading import explain
+from redgrease.loading import decoded, explain, read_script
 from redgrease.views import jsonable, records
 
 
 def script_of(word: str) -> tuple[str, str]:
     """The script that somebody means, and what its file is called."""
-    if word == "-":
-        return sys.stdin.read(), "<stdin>"
-    if os.path.isfile(word):
-        return Path(word).read_text(encoding="utf-8"), word
+    try:
+        if word == "-":
+            return decoded(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
+        if os.path.isfile(word):
+            return read_script(word), word
+    except ValueError as error:
+        raise click.ClickException(str(error))
     if os.path.isdir(word):
         raise click.BadParameter(f"{word} is a directory; `redgrease load` takes these")
     if word.endswith(".py") and not set(word) & set("\n( "):
