@@ -44,6 +44,8 @@ class Failure(click.ClickException):
 
 
 _LOGIN = "(--user and --password, or REDGREASE_PASSWORD)"
+_SERVE = "(`redgrease serve` starts a server)"
+_TRUST = "(--tls-ca says whom to trust)"
 
 
 class Commands(click.Group):
@@ -107,7 +109,8 @@ class Commands(click.Group):
         except AuthenticationError as error:
             raise Failure(f"{error} {_LOGIN}") from error
         except NoConnection as error:
-            raise Failure(f"{error} (`redgrease serve` starts a server)") from error
+            hint = _TRUST if "CERTIFICATE_VERIFY_FAILED" in str(error) else _SERVE
+            raise Failure(f"{error} {hint}") from error
         except (RedGreaseError, RedisError, ModuleNotFoundError) as error:
             if str(error).startswith("WRONGPASS"):  # of no class of its own before redis-py 5
                 raise Failure(f"{error} {_LOGIN}") from error
