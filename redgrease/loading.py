@@ -155,6 +155,35 @@ class Outcome(NamedTuple):
         return self.error is not None
 
 
+def read_script(path: str) -> str:
+    """The text of a script.
+
+    Args:
+        path: Its file.
+
+    Raises:
+        ValueError: It is not in UTF-8, as Gears wants it.
+    """
+    return decoded(Path(path).read_bytes(), path)
+
+
+def decoded(script: bytes, path: str) -> str:
+    """A script as text; without the mark that some editors put at its begin.
+
+    Args:
+        script: The script.
+        path: What its file is called.
+
+    Raises:
+        ValueError: It is not in UTF-8.
+    """
+    try:
+        return script.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = script.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path} is not in UTF-8: byte {error.start}, in line {line}") from None
+
+
 _FRAME = re.compile(r'^(\s*)File "<string>", line (\d+)(.*)$')
 _SHORT_SYNTAX = re.compile(
     r"^Error type: <class '(?P<kind>\w+)'>, Value: (?P<why>.*) \(<string>, line (?P<line>\d+)\)$"
@@ -324,7 +353,7 @@ class Deployer:
             ValueError: It is empty, or no text.
             ServerError: The script failed.
         """
-        source = Path(path).read_text(encoding="utf-8-sig")  # some editors write such a mark
+        source = read_script(path)
         if not source.strip():
             raise ValueError(f"{path} is empty")
         options: Dict[str, Any] = {"unblocking": self.patterns.is_unblocking(path)}

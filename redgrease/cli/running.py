@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,28 +13,24 @@ from redgrease.cli.executions import known_id, wait_for
 from redgrease.cli.showing import as_json, console, print_json, records_table, show
 from redgrease.data import ExecID
 from redgrease.exceptions import ScriptError, ServerError, TriggerNotFoundError
-from redgrease.loading import explain
+from redgrease.loading import decoded, explain, read_script
 from redgrease.views import jsonable, records
 
 
 def script_of(word: str) -> tuple[str, str]:
     """The script that somebody means, and what its file is called."""
-    if word == "-":
-        return _text(sys.stdin.buffer.read(), "the standard input"), "<stdin>"
-    if os.path.isfile(word):
-        return _text(Path(word).read_bytes(), word), word
+    try:
+        if word == "-":
+            return decoded(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
+        if os.path.isfile(word):
+            return read_script(word), word
+    except ValueError as error:
+        raise click.ClickException(str(error))
     if os.path.isdir(word):
         raise click.BadParameter(f"{word} is a directory; `redgrease load` takes these")
     if word.endswith(".py") and not set(word) & set("\n( "):
         raise click.BadParameter(f"there is no file {word}")
     return word, "<code>"
-
-
-def _text(script: bytes, name: str) -> str:
-    try:
-        return script.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{name} is no script: {error}")
 
 
 def show_failure(error: ServerError, as_json: bool, name: str, source: str) -> int:

@@ -82,10 +82,10 @@ def gears_server(request: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def _gears_checked(request: Any, gears_server: Any) -> None:
-    """Look once whether tests may remove what is on a server that is not their own."""
-    if not getattr(gears_server, "is_remote", False) or request.config.getoption("--gears-wipe"):
+    """Look once whether a server that is not the tests' own is one, and may be emptied."""
+    if not getattr(gears_server, "is_remote", False):
         return
-    from redis.exceptions import ConnectionError as NoConnection
+    from redis.exceptions import RedisError
 
     from redgrease.testing.cleaning import alone, contents
 
@@ -93,9 +93,9 @@ def _gears_checked(request: Any, gears_server: Any) -> None:
     try:
         with alone(gears_server.url), gears_server.client() as client:
             found = contents(client)
-        if found:
+        if found and not request.config.getoption("--gears-wipe"):
             problem = WIPE.format(", ".join(found))
-    except NoConnection as error:
+    except (RedisError, ValueError) as error:  # it is not there, has no Gears, or is no URL
         problem = f"the server of --gears-url cannot be used: {error}"
     if problem is not None:
         pytest.fail(problem, pytrace=False)

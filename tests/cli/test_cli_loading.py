@@ -88,6 +88,15 @@ def test_unblocking_scripts_are_waited_for_if_wanted(cli, tmp_path):
     assert plain["error"] is good["error"] is None
 
 
+def test_what_is_waited_for_fails(cli, tmp_path):
+    (tmp_path / "unblock.py").write_text("GB('ShardsIDReader').map(lambda x: 1 // 0).run()")
+    told = cli("load", "--wait", "unblock.py", status=1).stderr
+    assert 'File "unblock.py", line 1' in told
+    result = cli("load", "--wait", "--json", "unblock.py", status=1)
+    (row,) = json.loads(result.stdout)
+    assert row["action"] == "failed" and "ZeroDivisionError" in row["error"] and not result.stderr
+
+
 def test_requirements_come_first(cli, tmp_path):
     (tmp_path / "a.py").write_text(TRIGGER.format("t"))
     (tmp_path / "my_requirements.txt").write_text("# nothing\n")

@@ -40,6 +40,16 @@ def test_files_and_standard_input(cli, tmp_path):
     assert "`redgrease load`" in cli("run", ".", status=2).stderr
 
 
+def test_files_of_other_encodings(cli, tmp_path):
+    (tmp_path / "marked.py").write_text("GB('ShardsIDReader').count().run()", "utf-8-sig")
+    (tmp_path / "old.py").write_text("x = 1\ny = 'caf\xe9'", "latin-1")
+    assert cli.json("run", "marked.py")["results"] == ["1"]
+    assert "1 loaded" in cli("load", "marked.py").stderr
+    for words in (("run", "old.py"), ("load", "old.py"), ("run", "-")):
+        told = cli(*words, text=(tmp_path / "old.py").read_bytes(), status=1).stderr
+        assert "is not in UTF-8: byte 14, in line 2" in told
+
+
 @pytest.mark.parametrize("way", ["file", "code", "stdin"])
 def test_errors_have_the_scripts_name_and_lines(cli, tmp_path, way):
     (tmp_path / "bad.py").write_text(ERROR)
@@ -95,7 +105,7 @@ def test_what_is_no_text(cli, tmp_path):
     cli("run", "marked.py")
     assert "loaded" in cli("load", "marked.py").stderr
     (tmp_path / "none.py").write_bytes(b"\xff")
-    assert "none.py is no script: 'utf-8' codec" in cli("run", "none.py", status=1).stderr
+    assert "none.py is not in UTF-8: byte 0, in line 1" in cli("run", "none.py", status=1).stderr
     assert "the standard input is no script" in cli("run", "-", status=1, text=b"\xff").stderr
 
 

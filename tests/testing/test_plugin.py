@@ -134,6 +134,17 @@ def test_another_server(project, gears_server, r):
     assert r.dbsize() == 0
 
 
+def test_a_server_that_is_none(project, gears_server):
+    project.makepyfile(test_it="def test_it(gears): pass")
+    for url, why in (("nowhere", "must specify one of"), (gears_server.redis_url, "no RedisGears")):
+        for more in ((), ("--gears-wipe",)):
+            result = project.runpytest_subprocess("--gears-url", url, *more, "test_it.py")
+            result.assert_outcomes(errors=1)
+            told = result.stdout.str()
+            assert "the server of --gears-url cannot be used" in told and why in told
+            assert "Traceback" not in told and "plugin.py" not in told
+
+
 def test_a_server_that_is_not_there(project):
     url = "--gears-url=redis://localhost:1"
     result = project.runpytest_subprocess(url, "-k", "a_function", timeout=LIMIT)
