@@ -106,7 +106,7 @@ def test_what_is_no_text(cli, tmp_path):
     assert "loaded" in cli("load", "marked.py").stderr
     (tmp_path / "none.py").write_bytes(b"\xff")
     assert "none.py is not in UTF-8: byte 0, in line 1" in cli("run", "none.py", status=1).stderr
-    assert "the standard input is no script" in cli("run", "-", status=1, text=b"\xff").stderr
+    assert "<stdin> is not in UTF-8" in cli("run", "-", status=1, text=b"\xff").stderr
 
 
 @pytest.mark.parametrize("code", ["1 / 0", "GB('ShardsIDReader').map(lambda x: 1 / 0).run()"])
