@@ -220,6 +220,8 @@ def _is_of(node: Any, path: Path, code: types.CodeType, imports: Tuple[str, ...]
     try:
         tree = to_tree(bare(copy.deepcopy(node)))
         made = compile_tree(tree, code.co_filename, path, code.co_freevars, flags, imports)
+    except RecursionError:
+        raise _NoSource("it is nested too deeply to be taken apart") from None
     except (SyntaxError, RuntimeError, ValueError):
         return False
     return _same(made, code)

@@ -247,6 +247,14 @@ def test_an_edit_after_the_first_use_does_not_matter(tmp_path):
     assert again(function)(1) == 2
 
 
+def test_a_function_of_too_many_levels(tmp_path):
+    branches = "".join(f"    elif x == {number}: return 1\n" for number in range(400))
+    path, function = module(tmp_path, f"def f(x):\n    if not x: return 0\n{branches}")
+    text = refused(function, OTHER)
+    assert f"the function f ({path}:1) cannot be sent" in text
+    assert text.endswith("it is nested too deeply to be taken apart")
+
+
 def test_a_file_that_is_gone(tmp_path):
     path, function = module(tmp_path, "def f(x):\n    return x\n")
     path.unlink()
