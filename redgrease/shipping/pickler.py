@@ -33,6 +33,8 @@ PROTOCOL = 4  # the highest of Python 3.6 and 3.7
 
 _WORDS = frozenset(runtime.__all__) - {"GEARS_RUNTIME", "in_server", "run"}
 _HEAP_TYPE = 1 << 9
+# Whether something is where it says it is, as cloudpickle 2.0 and 1.6 call it.
+_by_reference = getattr(core, "_should_pickle_by_reference", None) or core._is_importable
 _TYPED_DICT = getattr(typing, "_TypedDictMeta", None)
 _CACHED = type(functools.lru_cache()(int))
 
@@ -111,7 +113,7 @@ def _is_nowhere(kind: type) -> bool:
     """Whether a class was made while the program runs, and is not where it says it is."""
     # Before Python 3.7 `typing` makes classes for hints, which cloudpickle knows.
     made = bool(kind.__flags__ & _HEAP_TYPE) and kind.__module__ not in ("builtins", "typing")
-    return made and not core._should_pickle_by_reference(kind)
+    return made and not _by_reference(kind)
 
 
 def _is_special(name: str) -> bool:

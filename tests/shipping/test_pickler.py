@@ -1,6 +1,8 @@
 """What travels by value, what by reference, and what is left out."""
 
+import argparse
 import functools
+import importlib.util
 import io
 import pickletools
 import sys
@@ -15,7 +17,7 @@ from usercode import deeper
 import redgrease
 from redgrease import gearialization, runtime
 from redgrease.results import ExecutionResult
-from redgrease.shipping import loader
+from redgrease.shipping import loader, pickler
 from redgrease.shipping.mentions import Uses, names_in
 from redgrease.shipping.modules import Modules
 from redgrease.shipping.pickler import Pickler, dumps
@@ -191,3 +193,21 @@ def test_functions_that_remember_something():
 def test_cached_functions_of_installed_packages_and_own():
     own = functools.lru_cache(maxsize=2)(lambda x: x)
     assert back(own).cache_info().maxsize == 2
+
+
+def test_the_oldest_cloudpickle_has_other_names(monkeypatch):
+    """Release 1.6, for which some functions are called otherwise."""
+    asked = []
+
+    def is_importable(value, name=None):
+        asked.append(value)
+        return True
+
+    core = sys.modules["cloudpickle.cloudpickle"]
+    monkeypatch.delattr(core, "_should_pickle_by_reference", raising=False)
+    monkeypatch.setattr(core, "_is_importable", is_importable, raising=False)
+    specification = importlib.util.spec_from_file_location("pickler_of_old", pickler.__file__)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    assert not module._is_nowhere(argparse.Namespace)
+    assert asked == [argparse.Namespace]
