@@ -15,13 +15,13 @@ VERSION = re.search(
 )
 assert VERSION is not None
 
-RUNTIME = ["attrs>=20.3", "cloudpickle>=2.0", "packaging>=20.0", "redis>=3.5"]
+RUNTIME = ["attrs>=20.3", "cloudpickle>=1.6", "packaging>=20.0", "redis>=3.5"]
 CLIENT = RUNTIME
 # redis-py has brought its own cluster client since 4.1; before, redis-py-cluster (which demands
 # redis < 4 and does not import on Python 3.12) is the user's choice, made by pinning redis.
 CLUSTER = CLIENT
 SERVER = [
-    "cloudpickle>=2.0",
+    "cloudpickle>=1.6",
     "hiredis>=2.3; python_version >= '3.10'",
     "packaging>=20.0",
     "uvloop>=0.19; python_version >= '3.10' and sys_platform != 'win32'",

@@ -155,7 +155,12 @@ def make_client(ctx: click.Context) -> Any:
         if url:
             said = [name for name in _IN_URLS if arguments.get(_IN_URLS[name]) is not None]
             stronger = [name for name in said if ranks[name] >= ranks["url"]]
-            return kind.from_url(without(url, stronger), **arguments)
+            client = kind.from_url(without(url, stronger), **arguments)
+            # In redis-py 3 a URL counts for more than arguments even where it says nothing.
+            pool = getattr(client, "connection_pool", None)
+            settings = getattr(pool, "connection_kwargs", {})
+            settings.update({_IN_URLS[name]: arguments[_IN_URLS[name]] for name in stronger})
+            return client
         return kind(host=values["host"], port=values["port"], **arguments)
     except ValueError as error:
         raise click.UsageError(str(error))

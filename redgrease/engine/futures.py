@@ -249,6 +249,8 @@ class Futures:
 
     def set_exception(self, future: asyncio.Future[Any], error: Any) -> None:
         """``setFutureException(future, error)``, from any thread; a text is an error, too."""
+        if isinstance(error, StopIteration):  # which futures do not take, or not as it is
+            error = Exception(str(error))
         self.loop.call_soon_threadsafe(_unless_done, future, future.set_exception, error)
 
 

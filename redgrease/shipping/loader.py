@@ -2,7 +2,7 @@
 
 The text of this file is sent, so it uses nothing but the standard library, of Python 3.6 and
 later; neither redgrease nor cloudpickle is needed where it arrives.  The pickle that it reads was
-written by cloudpickle, any release since 2.0, under the names that are listed in ``HELPERS``.
+written by cloudpickle, any release since 1.6, under the names that are listed in ``HELPERS``.
 
 Real servers pickle functions of registrations again, with a cloudpickle of their own from 2018.
 So functions are ordinary ones, and those made here depend on nothing but their own code.
