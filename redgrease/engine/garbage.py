@@ -6,7 +6,7 @@ import gc
 
 GARBAGE_OBJECTS = 10000
 """After how many new objects the collector looks at them."""
-ROUNDS = 5
+ROUNDS = (5, 2)
 """After how many such looks it looks at older ones, too, and after how many of those at all.
 
 What waits its turn in a long queue is old when it is done with, and would pile up until then.
@@ -20,4 +20,4 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS, ROUNDS, ROUNDS)
+    gc.set_threshold(GARBAGE_OBJECTS, *ROUNDS)
