@@ -17,6 +17,7 @@ from redgrease.shipping.explain import not_shippable
 from redgrease.shipping.identity import Identity, identify
 from redgrease.shipping.pickler import Pickled, dumps
 from redgrease.shipping.script import assemble
+from redgrease.shipping.starting import Step
 from redgrease.unpickling import decode
 
 __all__ = [
@@ -108,7 +109,7 @@ def check(function: "GearFunction[Any]", python_version: Any) -> None:
     _dumps(steps, declared, version)
 
 
-def _dumps(steps: List[loader.Step], declared: Iterable[Any], version: Tuple[int, ...]) -> Pickled:
+def _dumps(steps: List[Step], declared: Iterable[Any], version: Tuple[int, ...]) -> Pickled:
     try:
         return dumps(steps, declared, version)
     except NotShippableError:
@@ -117,11 +118,9 @@ def _dumps(steps: List[loader.Step], declared: Iterable[Any], version: Tuple[int
         raise not_shippable(steps, error, declared, version) from error
 
 
-def _steps(function: "GearFunction[Any]") -> List[loader.Step]:
+def _steps(function: "GearFunction[Any]") -> List[Step]:
     """The steps as plain data.  Open functions are closed by a ``run`` without arguments."""
-    steps: List[loader.Step] = [
-        (step.name, step.args, dict(step.kwargs)) for step in function.steps
-    ]
+    steps: List[Step] = [(step.name, step.args, dict(step.kwargs)) for step in function.steps]
     if steps[-1][0] not in ("run", "register"):
         if not function.supports_batch_mode:
             raise TypeError(f"a {function.reader} cannot run; it needs register(...)")
@@ -130,8 +129,8 @@ def _steps(function: "GearFunction[Any]") -> List[loader.Step]:
 
 
 def _plan(
-    steps: List[loader.Step], identity: Optional[Identity], desc: Optional[str]
-) -> Tuple[List[loader.Step], bool]:
+    steps: List[Step], identity: Optional[Identity], desc: Optional[str]
+) -> Tuple[List[Step], bool]:
     """The steps as they are sent, and whether results are pickled on the server."""
     plan = list(steps)
     if desc is not None:
@@ -218,7 +217,7 @@ def serialize(
     return shipment
 
 
-def _identity(steps: List[loader.Step], declared: Iterable[Any]) -> Optional[Identity]:
+def _identity(steps: List[Step], declared: Iterable[Any]) -> Optional[Identity]:
     try:
         return identify(steps, declared)
     except Exception as error:

@@ -16,9 +16,6 @@ import types
 import typing
 from typing import Any, Dict, List, Optional, Tuple
 
-Step = Tuple[str, Tuple[Any, ...], Dict[str, Any]]
-
-
 # -- what stands in the place of words and values of redgrease
 
 
@@ -415,79 +412,3 @@ class Unpickler(pickle.Unpickler):
 
 for _function in (encode, log, hashtag3):
     _function.__annotations__ = {}
-
-
-def functions_of(steps: List[Step]) -> List[Any]:
-    """All functions in steps, in a fixed order."""
-    values = [
-        value for _, args, kwargs in steps for value in (*args, *map(kwargs.get, sorted(kwargs)))
-    ]
-    return [value for value in values if type(value) is types.FunctionType]
-
-
-def load(plan: bytes) -> List[Any]:
-    """Load the functions of a plan once more, where the script that brought it is gone."""
-    names: Dict[str, Any] = {}
-    for module in ("__main__", "redisgears"):
-        names.update(vars(sys.modules[module]))
-    return functions_of(Unpickler(plan, names).load())
-
-
-def deferred(plan: bytes, steps: List[Step]) -> List[Step]:
-    """Put functions that can be pickled by anybody in the place of those of a registration.
-
-    Servers pickle functions again, with a cloudpickle of their own that fails on enumerations and
-    data classes, and forgets defaults of keyword-only arguments.  So they get functions which know
-    only the plan, and load it when it is not there: after a restart, or on other shards.
-    """
-    import os
-
-    token = os.urandom(8).hex()
-    functions = functions_of(steps)
-    vars(sys.modules["redisgears"]).setdefault("_redgrease_plans", {})[token] = functions
-    source = globals().get("SOURCE", b"")
-
-    def standing_for(value: Any) -> Any:
-        if type(value) is not types.FunctionType:
-            return value
-        place = next(number for number, each in enumerate(functions) if each is value)
-
-        def called(*args):  # type: ignore # no hints: they would be sent as well
-            import sys
-            import zlib
-
-            server = vars(sys.modules["redisgears"])
-            plans = server.setdefault("_redgrease_plans", {})
-            if token not in plans:
-                loader = {"__name__": "redgrease_loader", "SOURCE": source}
-                exec(zlib.decompress(source).decode("utf-8"), loader)
-                plans.setdefault(token, loader["load"](plan))
-            return plans[token][place](*args)
-
-        called.__name__ = value.__name__
-        called.__qualname__ = value.__name__
-        return called
-
-    return [
-        (name, tuple(map(standing_for, args)), {key: standing_for(kwargs[key]) for key in kwargs})
-        for name, args, kwargs in steps
-    ]
-
-
-def start(plan: bytes, scope: Dict[str, Any]) -> Any:
-    """Build a function from its steps, with the server's own builder, and run or register it.
-
-    Args:
-        plan: The pickled steps.
-        scope: The global names of the script.
-
-    Returns:
-        What the last step returns.
-    """
-    steps: List[Step] = Unpickler(plan, scope).load()
-    if steps[-1][0] == "register":
-        steps = deferred(plan, steps)
-    built = scope["GearsBuilder"](*steps[0][1], **steps[0][2])
-    for name, args, kwargs in steps[1:]:
-        built = getattr(built, name)(*args, **kwargs)
-    return built

@@ -27,7 +27,8 @@ def _redgrease_start(scope):
     loaders = vars(sys.modules["redisgears"]).setdefault("_redgrease_loaders", {{}})
     if {key} not in loaders:
         text = {loader}
-        loader = {{"__name__": "redgrease_loader", "SOURCE": zlib.compress(text.encode("utf-8"))}}
+        source = zlib.compress(text.encode("utf-8"))
+        loader = {{"__name__": "redgrease_loader", "SOURCE": source, "KEY": {key}}}
         exec(compile(text, "<redgrease loader>", "exec"), loader)
         loaders[{key}] = loader
     return loaders[{key}]["start"](plan, scope)
@@ -42,9 +43,9 @@ MISMATCH = (
 
 @functools.lru_cache(maxsize=None)
 def loader_text(with_trees: bool = False) -> str:
-    """The text of :mod:`.loader`; with those of :mod:`.trees` and :mod:`.classes` if need be."""
+    """The texts that are sent; with those of :mod:`.trees` and :mod:`.classes` if need be."""
     texts = []
-    for name in ["loader.py", "trees.py", "classes.py"] if with_trees else ["loader.py"]:
+    for name in ["loader.py", "starting.py"] + (["trees.py", "classes.py"] if with_trees else []):
         source = pkgutil.get_data("redgrease.shipping", name)
         assert source is not None
         texts.append(source.decode("utf-8"))
