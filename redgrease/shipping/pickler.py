@@ -24,8 +24,8 @@ from redgrease.shipping.enumerations import enumeration
 from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
-from redgrease.shipping.source import source_of
-from redgrease.shipping.standard import HIDDEN, Lacking, lacks, public_name
+from redgrease.shipping.source import origin_of, source_of
+from redgrease.shipping.standard import HIDDEN, TIMEOUTS, Lacking, lacks, public_name
 
 __all__ = ["Pickled", "dumps"]
 
@@ -87,9 +87,31 @@ class _Word:
         return loader.Unpickler.word, (self.name,)
 
 
+class _Named:
+    """Stands for what a module of the standard library has under a name."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return loader.named, (self.module, self.name)
+
+
 def _attribute(module: types.ModuleType, name: str) -> Any:
     """An attribute of a module of redgrease, as it should be on a server."""
     return _Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
+
+
+def _timeout(function: types.FunctionType, name: str) -> Any:
+    """What stands for Python's ``TimeoutError``: once, modules had errors of their own.
+
+    Names of Python's own are no global names of modules, so this one was imported.
+    """
+    module, original = origin_of(function, name) or ("", "")
+    for home, known in TIMEOUTS:
+        if original == known and (module + ".").startswith(home + "."):
+            return _Named(home, known)
+    return TimeoutError
 
 
 def _is_slot(kind: type, value: Any) -> bool:
@@ -350,6 +372,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if self.version is not None:
             arguments = (self._source(func, self.version), *arguments[1:])
             slots.pop("__type_params__", None)
+            for name in [name for name, value in names.items() if value is TimeoutError]:
+                names[name] = _timeout(func, name)
             for name in [name for name in names if name.startswith("@")]:
                 del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
@@ -392,6 +416,7 @@ _HARMLESS = frozenset(
         type(int.__add__),
         type((lambda cell: lambda: cell)(0).__closure__[0]),  # type: ignore[index] # a cell
         _Code,
+        _Named,
         _Namespace,
         _Word,
     ]

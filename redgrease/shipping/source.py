@@ -13,16 +13,17 @@ import linecache
 import os
 import sys
 import types
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from redgrease.exceptions import NotShippableError
 from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
 from redgrease.shipping.trees import Tree, compile_tree
 
-__all__ = ["Source", "source_of"]
+__all__ = ["Source", "origin_of", "source_of"]
 
 Version = Tuple[int, ...]
 Path = Tuple[Tuple[str, bool], ...]  # names, and whether they are of classes
+Origin = Tuple[str, str]  # a module, and a name in it; empty for the module itself
 
 _FUTURES = functools.reduce(
     lambda flags, name: flags | getattr(__future__, name).compiler_flag,
@@ -56,7 +57,7 @@ class _Definition(NamedTuple):
 class _File(NamedTuple):
     text: str
     definitions: Dict[int, List[_Definition]]
-    imports: Tuple[str, ...]
+    imports: Dict[str, Origin]
 
 
 class _Flat(ast.NodeTransformer):
@@ -80,17 +81,18 @@ def _parsed(text: str) -> _File:
     for found in _definitions(module, ()):
         first = (getattr(found.node, "decorator_list", None) or [found.node])[0]
         definitions.setdefault(first.lineno, []).append(found)
-    return _File(text, definitions, tuple(sorted(set(_imports(module)))))
+    return _File(text, definitions, dict(_imports(module)))
 
 
-def _imports(node: Any) -> Iterator[str]:
-    """The global names that a file imports."""
+def _imports(node: Any) -> Iterator[Tuple[str, Origin]]:
+    """The global names that a file imports, and where from."""
     for inner in ast.iter_child_nodes(node):
         if isinstance(inner, (ast.Import, ast.ImportFrom)):
             for alias in inner.names:
                 name = alias.asname or alias.name.partition(".")[0]
                 if name != "*":
-                    yield name
+                    home = getattr(inner, "module", None)
+                    yield name, (home, alias.name) if home else (alias.name, "")
         elif not isinstance(inner, _SCOPES):
             yield from _imports(inner)
 
@@ -129,6 +131,12 @@ def source_of(function: types.FunctionType, version: Version) -> Source:
         raise NotShippableError(
             f"{where} cannot be sent to Python {version[0]}.{version[1]}: {error}"
         ) from None
+
+
+def origin_of(function: types.FunctionType, name: str) -> Optional[Origin]:
+    """Where the file of a function, whose source there is, imports a global name from."""
+    file = _read(function.__code__.co_filename, function.__globals__)
+    return file.imports.get(name)
 
 
 class _NoSource(Exception):
@@ -201,7 +209,7 @@ def _find(code: types.CodeType, file: _File) -> _Definition:
     for node, path in candidates:
         # Where a `global` around it makes names mean something else, the class is enough.
         for each in (path, tuple(scope for scope in path if scope[1])[-1:]):
-            if _is_of(node, each, code, file.imports):
+            if _is_of(node, each, code, tuple(sorted(file.imports))):
                 return _Definition(node, each)
     raise _changed(code.co_filename, "; load it again, or restart the program")
 

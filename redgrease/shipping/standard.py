@@ -153,6 +153,13 @@ _RENAMED = {
     ("re", "PatternError"): ("re", "error"),
 }
 
+# What is Python's own `TimeoutError` since Python 3.10 or 3.11.
+TIMEOUTS = [
+    ("asyncio", "TimeoutError"),
+    ("concurrent.futures", "TimeoutError"),
+    ("socket", "timeout"),
+]
+
 # Types of Python's own that are neither in `builtins` nor in `types`, and where they have a name.
 HIDDEN: Dict[type, Tuple[str, str]] = {
     kind: ("_collections_abc", name)

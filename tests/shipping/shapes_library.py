@@ -1,10 +1,16 @@
 """What functions take from the standard library by name, and other versions call otherwise."""
 
+import asyncio
+import concurrent.futures
+import socket
 import statistics
+from asyncio import TimeoutError
+from concurrent.futures import TimeoutError as Late
 from enum import Enum, EnumMeta
 from hashlib import sha256
 from re import compile as pattern
 from re import error
+from socket import timeout
 from threading import Lock
 from weakref import ref
 
@@ -54,3 +60,32 @@ def types_without_a_name(x):
 @shape(3, 8)
 def values_whose_state_changed(x):
     return SPREAD.mean + SPREAD.stdev + x
+
+
+@shape()
+def errors_that_became_one(x):
+    caught = []
+    for kind, module in (
+        (TimeoutError, asyncio),
+        (Late, concurrent.futures),
+        (timeout, socket),
+    ):
+        try:
+            raise getattr(module, "timeout" if module is socket else "TimeoutError")(x)
+        except kind:
+            caught.append(
+                kind is getattr(module, "timeout" if module is socket else "TimeoutError")
+            )
+    return caught
+
+
+def wait(x):
+    try:
+        raise asyncio.TimeoutError(x)
+    except TimeoutError as caught:
+        return caught.args[0]
+
+
+@shape()
+def an_error_by_name_in_a_helper(x):
+    return wait(x)
