@@ -1,0 +1,39 @@
+"""The page of versions says what `tox.ini` says."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def versions():
+    spec = importlib.util.spec_from_file_location("docs_versions", DOCS / "versions.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_up_to_date_and_everything_on_it_passed(versions):
+    page = (DOCS / "versions.md").read_text("utf-8")
+    assert page.replace(", passed", "") == versions.table()
+    assert "failed" not in page
+
+
+def test_outcomes_are_noted(versions, tmp_path):
+    import json
+
+    names = [name for _, _, name in versions.environments()]
+    good, bad, *others = names
+    results = {
+        good: {"test": [{"retcode": 0}]},
+        bad: {"test": [{"retcode": 0}, {"retcode": 1}]},
+        others[0]: {"setup": []},  # skipped
+        ".pkg": {},
+    }
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps({"testenvs": results}), "utf-8")
+    assert versions.outcomes([file]) == {good: "passed", bad: "failed"}
+    assert versions.table([file]).count("passed") == 1
