@@ -528,4 +528,4 @@ def test_the_client_travels_by_name():
         redgrease.KeysReader().map(cmd.get).run(), sys.version_info[:2]
     )
     assert [each.partition("==")[0] for each in shipment.requirements] == ["redgrease[runtime]"]
-    assert len(shipment.script) < 20000
+    assert len(shipment.script) < 25000
