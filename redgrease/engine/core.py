@@ -133,6 +133,7 @@ class Engine:
     def start(self) -> None:
         """Let the registrations act that were kept from the last time."""
         self.shard.look()
+        self._numbers = itertools.count(max(next(self._numbers), self.shard.first_number()))
         self.registrations.load()
         self.timers.load()
 

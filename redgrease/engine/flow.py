@@ -82,7 +82,8 @@ class Flow(asyncio.Protocol):
         try:
             await self.proxy.upstream.connect(lambda: self.redis)
         except OSError as error:
-            self.transport.write(f"-ERR Redis cannot be reached: {error}\r\n".encode())
+            # With this word clients try again, or look for the server that has taken its place.
+            self.transport.write(f"-LOADING Redis cannot be reached: {error}\r\n".encode())
             self.transport.close()
             return
         if self.closed:

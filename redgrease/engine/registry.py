@@ -132,7 +132,10 @@ class Registrations:
         with self._lock:
             old = list(replaced.registrations) if replaced is not None else []
             staying = [one for one in self._all.values() if one not in old]
+            taken = {one.id for one in staying}
             for registration in new:
+                if registration.id in taken:
+                    raise GearsError(f"the ID {registration.id} is that of another registration")
                 if isinstance(registration, CommandRegistration):
                     Commands.check(registration, staying, [])
             if any(registration.takes_events for registration in new):

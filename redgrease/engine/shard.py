@@ -11,6 +11,7 @@ import itertools
 import os
 import string
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,7 +153,25 @@ class Shard:
             return None
         # Declares the key and touches nothing, so that there is no event.
         reply = self._keyspace.call((b"EVAL", b"return 1", b"1", key))
-        return reply if type(reply) is ErrorReply else None
+        if type(reply) is not ErrorReply:
+            return None
+        if str(reply).startswith("MOVED") and self._imports(slot_of(key)):
+            # To send the client back would have it go in a circle.
+            return ErrorReply("TRYAGAIN the slot of the key is being moved to this server")
+        return reply
+
+    def _imports(self, slot: int) -> bool:
+        """Whether a slot is being moved here."""
+        reply = self._keyspace.call((b"CLUSTER", b"NODES"))
+        return type(reply) is not ErrorReply and f"[{slot}-<-" in str(reply)
+
+    def first_number(self) -> int:
+        """What new IDs of registrations begin with.
+
+        A server that has lost its registrations must not give IDs that others of the cluster know
+        from before, so it counts on from the time: microseconds since 2024.
+        """
+        return int((time.time() - 1704067200) * 1e6) if self.clustered else 0
 
     # -- IDs of registrations -------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ class Keyspace:
                 [0, 10, [None, 1, ONE]],
                 [11, 7999, ["127.0.0.1", 1, ONE]],
             ],
+            "NODES": "",
             "EVAL": 1,
             **replies,
         }
@@ -106,6 +107,22 @@ def test_a_cluster_that_is_yet_to_be():
 
 def test_keys_of_other_nodes():
     assert shard(EVAL=ErrorReply("MOVED 1 host:1")).misses(b"k") == "MOVED 1 host:1"
+
+
+def test_slots_that_are_being_moved_here():
+    slot = slot_of(b"k")
+    moved = ErrorReply(f"MOVED {slot} host:1")
+    nodes = "{} :1@2 myself,master - 0 0 1 connected 0-10 [{}-<-{}]\n"
+    here = shard(EVAL=moved, NODES=nodes.format(ONE, slot, OTHER))
+    assert here.misses(b"k").startswith("TRYAGAIN the slot of the key is being moved to this")
+    for other in (nodes.format(ONE, slot + 1, OTHER), ErrorReply("NOPERM no")):
+        assert shard(EVAL=moved, NODES=other).misses(b"k") == moved
+
+
+def test_numbers_go_on_after_everything_was_lost():
+    first, second = shard().first_number(), shard().first_number()
+    assert 60e12 < first <= second
+    assert shard(INFO="cluster_enabled:0").first_number() == 0
 
 
 def test_ids_that_a_client_gives():

@@ -7,6 +7,7 @@ import random
 import pytest
 import redis
 from support.gears_cluster import GearsCluster
+from support.redis_versions import impatient
 from support.waiting import eventually
 
 import redgrease
@@ -354,6 +355,71 @@ def test_a_node_that_is_down(fresh):
             for found in fresh.node(number).gears.dumpregistrations()
         ]
         assert triggers == ["t"]
+
+
+def test_servers_that_have_lost_their_registrations(fresh):
+    """What others still have is not replaced by what is registered there."""
+    r = fresh.client()
+
+    def register(trigger):
+        r.gears.pyexecute(f"GB('CommandReader').register(trigger={trigger!r})")
+
+    for trigger in ("a", "b"):
+        register(trigger)
+    expected = [["a", "b"], ["a", "b"], ["a", "b"]]
+    for number in range(3):
+        fresh.restart(number)
+        register(str(number))
+        expected[number] = []
+        expected = [[*triggers, str(number)] for triggers in expected]
+        found = [
+            [each.RegistrationData.args["trigger"] for each in one] for one in registered(fresh)
+        ]
+        assert found == expected
+
+
+def test_ids_that_are_taken(cluster, ids, r):
+    script = "GB('CommandReader').register(trigger='{}')"
+    with cluster.node(0) as node:
+        for trigger in ("a", "b"):
+            words = (*("REGISTRATION_IDS", f"{ids[1]}-7"), "ID", trigger)
+            call = (*("RG.PYEXECUTE", script.format(trigger)), *words)
+            if trigger == "a":
+                node.execute_command(*call)
+                continue
+            with pytest.raises(redis.ResponseError, match="is that of another registration"):
+                node.execute_command(*call)
+        (only,) = node.gears.dumpregistrations()
+        assert only.RegistrationData.args["trigger"] == "a"
+
+
+def test_a_server_whose_redis_is_down(fresh):
+    """Clients take it for a server that is down, also those that know nothing of Gears."""
+    fresh.processes[0].kill()
+    fresh.processes[0].wait()
+    client = redis.Redis(port=fresh.ports[0], **impatient())
+    with pytest.raises(redis.ConnectionError, match="Redis cannot be reached"):
+        client.ping()
+    client.close()
+
+
+@pytest.mark.skipif(not NATIVE, reason="redis-py before 4 has no cluster client of its own")
+def test_a_slot_that_is_being_moved(fresh):
+    ids, r = fresh.ids, fresh.client()
+    r.gears.pyexecute(
+        "GB('CommandReader').map(lambda x: execute('SET', x[1], 1)).register(trigger='t')"
+    )
+    key = keys_of(fresh, ids)[ids[0]][0]
+    slot = slot_of(key.encode())
+    source, target = (redis.Redis(port=port) for port in fresh.redis_ports[:2])
+    target.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+    source.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+    with pytest.raises(redis.ResponseError, match="is being moved to this server"):
+        r.gears.triggeronkey("t", key)
+    for node in (target, source):
+        node.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+        node.close()
+    assert r.gears.triggeronkey("t", key).value == b"OK"
 
 
 # -- with asyncio
