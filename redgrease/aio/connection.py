@@ -155,8 +155,21 @@ def _is_closed(connection: Any) -> bool:
     return reader is not None and reader.at_eof()
 
 
-async def drop(connection: Any) -> None:
-    """Close a connection at once."""
+def _transport(connection: Any) -> Any:
+    """asyncio's side of a connection; None if it is not connected."""
+    return getattr(getattr(connection, "_writer", None), "transport", None)
+
+
+async def drop(connection: Any, transport: Any = None) -> None:
+    """Close a connection at once, and forget what has not been sent yet.
+
+    Args:
+        connection: The connection.
+        transport: What :func:`_transport` gave, if redis-py may have closed the connection since.
+    """
+    transport = transport or _transport(connection)
+    if transport is not None:  # asyncio would send the rest even after a close
+        transport.abort()
     try:
         await connection.disconnect(nowait=True)
     except TypeError:  # before redis-py 4.5
@@ -198,12 +211,39 @@ async def read_undecoded(connection: Any) -> Any:
         reader.set_encoding(encoder.encoding, encoder.encoding_errors)
 
 
-async def _send(connection: Any, packed: Any, asking: bool = False) -> None:
-    """Send what is packed.  When this fails, the server has not got all of it.
+async def _write(connection: Any, packed: Any) -> None:
+    """Give the bytes away, without redis-py, which closes a connection if this is stopped.
+
+    asyncio goes on sending after that, so one could neither tell what arrives, nor prevent it.
+    """
+    writer = connection._writer
+    if writer is None:
+        raise redis_errors.ConnectionError("the connection was closed")
+    try:
+        writer.writelines(packed)
+        await writer.drain()
+    except OSError as error:
+        raise redis_errors.ConnectionError(f"{error} while writing to socket") from error
+
+
+def _is_sent(connection: Any) -> bool:
+    """Whether all that was written may have left, so that the server may have got it."""
+    size = getattr(_transport(connection), "get_write_buffer_size", None)
+    return size is None or size() == 0
+
+
+async def _send(connection: Any, packed: Any, command: str, asking: bool = False) -> None:
+    """Send what is packed.
 
     redis-py limits the time with ``asyncio.wait_for``, which loses a cancellation that comes when
     all is sent, before Python 3.12.  So this sets the limit.
+
+    Raises:
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError: The server has not got all
+            of it, and will not, so it did not run.
+        GearsTimeoutError: The time was up just when all had left.
     """
+    written = False
     try:
         await connection.check_health()
         limit = connection.socket_timeout
@@ -212,29 +252,38 @@ async def _send(connection: Any, packed: Any, asking: bool = False) -> None:
                 if asking:
                     await connection.send_command("ASKING", check_health=False)
                     await connection.read_response()
-                await connection.send_packed_command(packed, check_health=False)
+                written = True
+                await _write(connection, packed)
     except asyncio.TimeoutError as error:
+        is_sent = written and _is_sent(connection)
         await drop(connection)
+        if is_sent:
+            raise _too_late(command, limit) from error
         raise redis_errors.TimeoutError("Timeout writing to socket") from error
     except BaseException:
         await drop(connection)
         raise
 
 
+def _too_late(command: str, timeout: Optional[float]) -> GearsTimeoutError:
+    return GearsTimeoutError(
+        f"no reply to {command} within {timeout} s; it may still be running on the server,"
+        " and has not been sent again"
+    )
+
+
 async def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
     """Wait for the reply; from here on, nobody knows whether the command has run."""
+    transport = _transport(connection)
     try:
         with without_time_limit(connection):
             async with time_limit(timeout):
                 return await read_undecoded(connection)
     except (redis_errors.TimeoutError, asyncio.TimeoutError) as error:
-        await drop(connection)
-        raise GearsTimeoutError(
-            f"no reply to {command} within {timeout} s; it may still be running on the server,"
-            " and has not been sent again"
-        ) from error
+        await drop(connection, transport)
+        raise _too_late(command, timeout) from error
     except redis_errors.ConnectionError as error:
-        await drop(connection)
+        await drop(connection, transport)
         if type(error) is not redis_errors.ConnectionError:
             raise  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
         raise GearsConnectionError(
@@ -244,7 +293,7 @@ async def _receive(connection: Any, command: str, timeout: Optional[float]) -> A
     except redis_errors.ResponseError:
         raise
     except BaseException:  # a cancellation: the reply is yet to come, so do not use it again
-        await drop(connection)
+        await drop(connection, transport)
         raise
 
 
@@ -263,7 +312,9 @@ async def exchange(
         try:
             try:
                 sends += 1
-                await _send(connection, connection.pack_command(*words), asking)
+                await _send(connection, connection.pack_command(*words), command, asking)
+            except GearsTimeoutError:
+                raise
             except (redis_errors.ConnectionError, redis_errors.TimeoutError):
                 if sends >= ATTEMPTS:
                     raise
@@ -282,10 +333,13 @@ async def exchange_together(
     link: Link, commands: Sequence[Sequence[Any]], timeout: Optional[float] = None
 ) -> List[Any]:
     """Send several commands in one go; see :func:`redgrease.connection.exchange_together`."""
-    connection = await link.acquire(str(commands[0][0]))
+    first = str(commands[0][0])
+    connection = await link.acquire(first)
     try:
         try:
-            await _send(connection, connection.pack_commands(commands))
+            await _send(connection, connection.pack_commands(commands), first)
+        except GearsTimeoutError:
+            raise
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
             raise GearsConnectionError(
                 f"the connection was lost while sending: {error}; some of the commands may"
