@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from redis import exceptions as redis_errors
 
-from redgrease.connection import ATTEMPTS, pool_connection
+from redgrease.connection import ATTEMPTS, WATCH_LOST, pool_connection
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError
 
 if sys.version_info >= (3, 11, 3):
@@ -28,6 +28,7 @@ __all__ = [
     "exchange_together",
     "give_back",
     "read_undecoded",
+    "watch_lost",
     "without_time_limit",
 ]
 
@@ -79,7 +80,12 @@ class PoolLink(Link):
             await lock.acquire()
             self._lock = lock
         try:
-            await _ensure(connection)
+            if getattr(client, "watching", False):
+                if not await _is_kept(connection):
+                    await drop(connection)
+                    raise await watch_lost(client)
+            else:
+                await _ensure(connection)
         except BaseException:
             self._unlock()
             raise
@@ -137,16 +143,39 @@ async def give_back(pool: Any, connection: Any) -> None:
 
 async def _ensure(connection: Any) -> None:
     """Connect a connection, anew if the other side has closed it since its last use."""
-    if getattr(connection, "is_connected", False):
-        look = getattr(connection, "can_read", None)
-        if look is None:  # redis-py 4.5 to 7; what it reads does not matter
-            look = connection.can_read_destructive
-        try:
-            if await look():
-                await drop(connection)
-        except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError):
-            await drop(connection)
+    if getattr(connection, "is_connected", False) and not await _is_idle(connection):
+        await drop(connection)
     await connection.connect()
+
+
+async def _is_idle(connection: Any) -> bool:
+    """Whether the other side has neither closed a connection, nor sent what is not expected."""
+    look = getattr(connection, "can_read", None)
+    if look is None:  # redis-py 4.5 to 7; what it reads does not matter
+        look = connection.can_read_destructive
+    try:
+        return not await look()
+    except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError):
+        return False
+
+
+async def _is_kept(connection: Any) -> bool:
+    """Whether a connection is still the one that it was when it was last used."""
+    transport = _transport(connection)
+    if transport is None or not await _is_idle(connection):
+        return False
+    try:
+        await connection.check_health()  # here, for it connects anew where it finds fault
+    except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+        return False
+    return _transport(connection) is transport
+
+
+async def watch_lost(pipeline: Any) -> redis_errors.WatchError:
+    """The error for a pipeline whose connection, and with it WATCH, is gone; resets it."""
+    pipeline.watching = False  # there is nothing left to be told to the server
+    await pipeline.reset()
+    return redis_errors.WatchError(WATCH_LOST)
 
 
 def _is_closed(connection: Any) -> bool:
