@@ -426,12 +426,12 @@ def test_a_slot_that_is_being_moved(fresh):
 
 if NATIVE and os.environ.get("REDGREASE_NO_AIO") is None:
 
-    def on_async(cluster, what):
+    def on_async(cluster, what, **options):
         aio = pytest.importorskip("redgrease.aio")
 
         async def go():
             nodes = [{"host": "127.0.0.1", "port": port} for port in cluster.ports]
-            async with aio.RedisGearsCluster(startup_nodes=nodes) as client:
+            async with aio.RedisGearsCluster(startup_nodes=nodes, **options) as client:
                 return await what(client)
 
         return asyncio.run(go())
@@ -457,6 +457,29 @@ if NATIVE and os.environ.get("REDGREASE_NO_AIO") is None:
             assert [len(node) for node in registered(cluster)] == [1, 1, 1]
 
         on_async(cluster, what)
+
+    @pytest.mark.parametrize("decode", [False, True])
+    def test_async_nodes(cluster, r, decode):
+        """A run on each, and a registration on one alone."""
+
+        async def what(client):
+            values = redgrease.ShardsIDReader().map(lambda id: {id: (1, b"2")})
+            nodes = client.get_primaries()
+            found = [await values.run(on=node) for node in nodes]
+            assert sorted(map(str, found)) == sorted(str({id: (1, b"2")}) for id in cluster.ids)
+            assert await aio.Gears(nodes[0]).pyexecute("GB('ShardsIDReader').run()") in (
+                cluster.ids if decode else [id.encode() for id in cluster.ids]
+            )
+            done = await CommandReader().map(lambda x: {1: x[1]}).register(trigger="t", on=nodes[0])
+            assert await done("x") == {1: "x"}
+            assert sorted(map(len, registered(cluster))) == [0, 0, 1]
+            assert await done.unregister()
+            assert registered(cluster) == [[], [], []]
+            for node in nodes:
+                assert len(node._free) == len(node._connections)
+
+        aio = pytest.importorskip("redgrease.aio")
+        on_async(cluster, what, decode_responses=decode)
 
     def test_async_executions(cluster, r):
         async def what(client):
