@@ -5,7 +5,7 @@ import sys
 import threading
 
 import pytest
-from support.scripted import ScriptedServer, Status
+from support.scripted import ScriptedServer
 
 from redgrease import exceptions as ex
 
@@ -152,14 +152,16 @@ def test_time_that_is_up_before(server, monkeypatch):
     assert len(server.sent("RG.TRIGGER")) == 1
 
 
-def test_a_connection_that_was_closed_before_it_is_written_to(server, monkeypatch):
-    server.on("RG.TRIGGER", Status("OK"))
-    server.go.set()
-
+@pytest.mark.parametrize("side", ["client", "transport"])
+def test_a_connection_that_was_closed_before_it_is_written_to(server, side):
     async def what(client):
         connection = await pool_connection(client.connection_pool, "PING")
-        await connection.disconnect()
-        with pytest.raises(redis.exceptions.ConnectionError):
+        if side == "client":
+            await connection.disconnect()
+        else:
+            connection._writer.transport.abort()
+            await asyncio.sleep(0)  # it takes place in the next round of the loop
+        with pytest.raises(redis.exceptions.ConnectionError, match="was closed"):
             await aio_connection._write(connection, [b"PING"])
         await client.connection_pool.release(connection)
 

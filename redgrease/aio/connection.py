@@ -246,7 +246,7 @@ async def _write(connection: Any, packed: Any) -> None:
     asyncio goes on sending after that, so one could neither tell what arrives, nor prevent it.
     """
     writer = connection._writer
-    if writer is None:
+    if writer is None or writer.is_closing():  # Python 3.12 and 3.13 fail oddly then
         raise redis_errors.ConnectionError("the connection was closed")
     try:
         writer.writelines(packed)
