@@ -403,6 +403,28 @@ def test_a_server_whose_redis_is_down(fresh):
     client.close()
 
 
+def test_calls_around_a_server_whose_redis_is_down(fresh):
+    fresh.client().gears.pyexecute("GB('CommandReader').register(trigger='t')")
+    ids = fresh.ids
+    key = keys_of(fresh, ids)[ids[1]][0]
+    fresh.processes[1].kill()
+    fresh.processes[1].wait()
+    r = fresh.client()  # with connections that were made since
+    for number in range(10):
+        assert r.gears.trigger("t", str(number))
+        assert r.gears.pyexecute("GB('ShardsIDReader').run()")
+    for call in (r.gears.dumpregistrations, lambda: r.gears.triggeronkey("t", key)):
+        with pytest.raises(ex.NodeDownError) as caught:
+            call()
+        assert caught.value.nodes == (f"127.0.0.1:{fresh.ports[1]}",)
+    found = [
+        each.RegistrationData.numTriggered
+        for number in (0, 2)
+        for each in fresh.node(number).gears.dumpregistrations()
+    ]
+    assert sum(found) == 10  # none twice
+
+
 @pytest.mark.skipif(not NATIVE, reason="redis-py before 4 has no cluster client of its own")
 def test_a_slot_that_is_being_moved(fresh):
     ids, r = fresh.ids, fresh.client()
