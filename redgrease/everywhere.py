@@ -218,11 +218,8 @@ class Everywhere:
             if self.wish.replaces:
                 sessions = yield self._sessions(node)
                 found = self.wish.find(sessions)
-                if self.ids:
-                    if found.same is not None and ids_of(found.same) == self.ids:
-                        return None
-                    if (yield self._ids_at(self.nodes[0])) != self.ids:
-                        return None
+                if self.ids and (yield self._ids_at(self.nodes[0])) != self.ids:
+                    return None
                 way = self.wish.way(found, (yield self._is_known()))
                 state = found.state
             try:

@@ -16,7 +16,7 @@ from redgrease.administration import Administration
 from redgrease.asking import Asks, asking
 from redgrease.commands import TABLE, words_of
 from redgrease.everywhere import Everywhere, located
-from redgrease.exceptions import NodeDownError
+from redgrease.exceptions import GearsTimeoutError, NodeDownError
 from redgrease.registrations import Registrations
 from redgrease.results import ExecutionResult
 from redgrease.submission import Submission
@@ -83,28 +83,29 @@ class Spreading(Registrations, Administration):
         """
         topology: Any = self._caller.topology
         for is_last in (False, True):
-            down: List[NodeDownError] = []
+            failed: List[Exception] = []
             nodes = {}
             for link in (yield topology.primaries()):
                 node = self._on_node(link, timeout)
                 try:
                     info = yield node.infocluster()
+                except GearsTimeoutError as error:
+                    raise located(error, link.name) from None
                 except redis_errors.RedisError as error:
-                    told = located(error, link.name)
-                    if not isinstance(told, NodeDownError):
-                        raise told from None
-                    down.append(told)
+                    failed.append(located(error, link.name))
                 else:
                     nodes[info.my_id if info is not None else "", link.name] = node
-            if not down:
+            if not failed:
                 return [nodes[key] for key in sorted(nodes)]
-            if is_last:
-                raise NodeDownError(
-                    "; ".join(str(error) for error in down),
-                    [name for error in down for name in error.nodes],
-                )
-            yield self._refresh()  # another server may have taken its place
-        raise AssertionError
+            if not is_last:
+                yield self._refresh()  # another server may have taken its place
+        down = [error for error in failed if isinstance(error, NodeDownError)]
+        if len(down) < len(failed):
+            raise next(error for error in failed if error not in down)
+        raise NodeDownError(
+            "; ".join(str(error) for error in down),
+            [name for error in down for name in error.nodes],
+        )
 
     @asking
     def _refresh(self) -> Asks[None]:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import redis
+from support.alone import NODES, Watched, constant, counts, forget, sessions, values
 from support.gears_cluster import GearsCluster
 
 from redgrease import CommandReader, KeysReader, ShardsIDReader, StreamReader
@@ -12,7 +13,6 @@ from redgrease.client import _ClusterBase
 from redgrease.testing.cleaning import clean
 
 pytestmark = pytest.mark.skipif(_ClusterBase is None, reason="there is no client for clusters")
-NODES = range(3)
 
 
 @pytest.fixture(scope="module")
@@ -37,80 +37,12 @@ def r(cluster, order):
     client.close() if hasattr(client, "close") else None
 
 
-def sessions(cluster):
-    """What each server has: the sessions, and what they have registered."""
-    found = []
-    for number in NODES:
-        with cluster.node(number) as node:
-            listed = node.gears.pydumpsessions()
-        found.append(sorted((each.ID, [str(id) for id in each.registrations]) for each in listed))
-    return found
-
-
-def counts(cluster):
-    return [sum(len(ids) for _, ids in each) for each in sessions(cluster)]
-
-
-def values(cluster, trigger="t"):
-    found = []
-    for number in NODES:
-        with cluster.node(number) as node:
-            found.append(node.gears.trigger(trigger, unpickle=True).value)
-    return found
-
-
-def forget(cluster, number):
-    """Let a server lose its registrations, as one that takes over after a failure."""
-    with cluster.node(number) as node:
-        for registration in node.gears.dumpregistrations():
-            node.gears.unregister(registration)
-
-
-def constant(value, **options):
-    return CommandReader().map(lambda _: value).register(trigger="t", **options)
-
-
 def on_keys(**options):
     return KeysReader("k*").foreach(lambda _: None).register(**options)
 
 
 def on_stream(**options):
     return StreamReader("s").foreach(lambda _: None).register(**options)
-
-
-class Watched:
-    """Watches what a client sends to its cluster's servers, and gets into the way.
-
-    Args:
-        client: The client.
-        cluster: The cluster.
-
-    Attributes:
-        sent: Of each script: the number of the server.
-        before, after: What is to happen then, for the number of a server; once.
-    """
-
-    def __init__(self, client, cluster):
-        self.topology = client.gears._caller.topology
-        self.ports = [str(port) for port in cluster.ports]
-        self.exchange = self.topology.exchange
-        self.topology.exchange = self.watched
-        self.sent = []
-        self.before, self.after = {}, {}
-
-    def server(self, link, words):
-        number = self.ports.index(link.name.rpartition(":")[2])
-        if words[0] != "RG.PYEXECUTE" or words[1] == b"":
-            return None
-        self.sent.append(number)
-        return number
-
-    def watched(self, link, words, *args, **options):
-        number = self.server(link, words)
-        self.before.pop(number, lambda: None)()
-        reply = self.exchange(link, words, *args, **options)
-        self.after.pop(number, lambda: None)()
-        return reply
 
 
 @pytest.fixture
@@ -425,3 +357,45 @@ def test_errors_of_the_first_server_are_left_as_they_are(cluster, order, r):
         constant(1, on=r)
     assert f"(on 127.0.0.1:{cluster.ports[order[1]]})" in str(caught.value)
     assert counts(cluster)[order[0]] == 0
+
+
+# -- servers that are away
+
+
+@pytest.mark.parametrize("trouble", [redis.ConnectionError, redis.ResponseError])
+def test_nothing_is_sent_unless_all_can_get_it(cluster, order, r, watched, monkeypatch, trouble):
+    """If that is so only for a moment, while another server takes over, nobody notices."""
+    exchange, name = watched.topology.exchange, f"127.0.0.1:{cluster.ports[order[2]]}"
+    times = []
+
+    def refuse(link, words, *args, **options):
+        if link.name == name and words[0] == "RG.INFOCLUSTER" and len(times) < limit:
+            times.append(words)
+            raise trouble("away")
+        return exchange(link, words, *args, **options)
+
+    monkeypatch.setattr(watched.topology, "exchange", refuse)
+    limit = 2
+    kind = ex.NodeDownError if trouble is redis.ConnectionError else ex.ServerError
+    with pytest.raises(kind, match=name):
+        constant(1, on=r)
+    assert watched.sent == []
+    limit = 3
+    assert constant(1, on=r)
+    assert len(times) == 3
+    assert counts(cluster) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("lost", NODES)
+def test_a_server_that_has_been_started_anew(lost):
+    with GearsCluster() as cluster:
+        number = sorted(NODES, key=cluster.ids.__getitem__)[lost]
+        r = cluster.client()
+        constant("old", on=r, replace=True)
+        cluster.restart(number)
+        assert sum(counts(cluster)) == 2
+        done = constant("new", on=r, replace=True)
+        assert values(cluster) == ["new"] * 3
+        assert len({str(each) for each in sessions(cluster)}) == 1
+        assert done.unregister()
+        assert counts(cluster) == [0, 0, 0]

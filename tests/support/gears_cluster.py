@@ -63,10 +63,17 @@ class GearsCluster:
         for node, port in zip(nodes, self.redis_ports):
             wait(lambda: self._is_formed(node, port))
             node.close()
-        for port, redis_port in zip(self.ports, self.redis_ports):
-            url = f"redis://127.0.0.1:{redis_port}"
-            server = GearsServer(port=port, redis=url, **self._options)
-            self.servers.append(self._stack.enter_context(server))
+        self.servers += [self._start_server(number) for number in range(len(self.ports))]
+
+    def _start_server(self, number):
+        url = f"redis://127.0.0.1:{self.redis_ports[number]}"
+        server = GearsServer(port=self.ports[number], redis=url, **self._options)
+        return self._stack.enter_context(server)
+
+    def restart(self, number):
+        """Stop a Gears server, and start another one in its place."""
+        self.servers[number].stop()
+        self.servers[number] = self._start_server(number)
 
     def _start_node(self, number):
         folder = os.path.join(self._folder, str(number))
