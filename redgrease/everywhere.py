@@ -196,22 +196,6 @@ class Everywhere:
     @asking
     def _place(self, node: "Spreading") -> Asks[Optional[ExecutionResult[Any]]]:
         """Register on a server, in the place of what it has."""
-        is_first = not self.ids
-        try:
-            result = yield self._place_in_time(node)
-        except redis_errors.RedisError as error:
-            if is_first and isinstance(error, redis_errors.ResponseError):
-                raise  # the others would say the same
-            told = located(error, name_of(node))
-            if told is error:
-                raise
-            raise told from error
-        if self.ids:
-            self.done.append(node)
-        return result  # type: ignore[no-any-return]
-
-    @asking
-    def _place_in_time(self, node: "Spreading") -> Asks[Optional[ExecutionResult[Any]]]:
         before: Any = None
         for _ in range(_TRIES):
             way, state = Way({}, [], []), None
@@ -219,7 +203,7 @@ class Everywhere:
                 sessions = yield self._sessions(node)
                 found = self.wish.find(sessions)
                 if self.ids and (yield self._ids_at(self.nodes[0])) != self.ids:
-                    return None
+                    return None  # another version, and its client, are on their way here
                 way = self.wish.way(found, (yield self._is_known()))
                 state = found.state
             try:
@@ -241,15 +225,13 @@ class Everywhere:
         self.replaced = replaced or way.replaces or self._asks_to_replace(way)
         try:
             result, ids = yield self._execute(node, way)
-        except (NodeDownError, redis_errors.ResponseError):
+        except (NodeDownError, redis_errors.ResponseError):  # it has not run
             self.replaced, self.doubtful = replaced, None
-            raise
-        except redis_errors.RedisError as error:
-            if type(error) in (redis_errors.ConnectionError, redis_errors.TimeoutError):
-                self.replaced, self.doubtful = replaced, None  # it was not sent
             raise
         self.doubtful = None
         self.ids = self.ids or ids
+        if self.ids:
+            self.done.append(node)
         return result  # type: ignore[no-any-return]
 
     def _asks_to_replace(self, way: Way) -> bool:
@@ -259,22 +241,30 @@ class Everywhere:
     def _execute(self, node: "Spreading", way: Way) -> Asks[Any]:
         options = dict(self.wish.options, registration_ids=",".join(self.ids) or "?")
         options.update(way.options)
-        submission, caller = self.wish.submission, node._caller
-        words = words_of(_EXECUTE, submission.script, **options)
-        record = node._decoder(submission.pickled)
-        if not way.taken:
-            answer = yield caller.call(_EXECUTE, words, self.timeout, record=record)
-            return answer
+        script, pickled = self.wish.submission.script, self.wish.submission.pickled
         row = TABLE["RG.UNREGISTER"]
         rows = [row for _ in way.taken] + [_EXECUTE]
-        commands = [words_of(row, id) for id in way.taken] + [words]
-        answers = yield caller.together(rows, commands, self.timeout, record)
-        if isinstance(answers[-1], Exception):
-            for answer in answers:
-                if isinstance(answer, Exception) and not isinstance(
-                    answer, RegistrationNotFoundError
-                ):
-                    raise answer
+        commands = [words_of(row, id) for id in way.taken]
+        commands.append(words_of(_EXECUTE, script, **options))
+        record, caller = node._decoder(pickled), node._caller
+        try:
+            if way.taken:
+                answers = yield caller.together(rows, commands, self.timeout, record)
+            else:
+                answer = yield caller.call(_EXECUTE, commands[0], self.timeout, record=record)
+                answers = [answer]
+            if isinstance(answers[-1], Exception):
+                # The first one that failed tells why; but what is gone need not be removed.
+                raise next(
+                    answer
+                    for answer in answers
+                    if isinstance(answer, Exception)
+                    and not isinstance(answer, RegistrationNotFoundError)
+                )
+        except redis_errors.RedisError as error:
+            if isinstance(error, redis_errors.ResponseError) and not self.ids:
+                raise  # the others would say the same
+            raise located(error, name_of(node)) from None
         return answers[-1]
 
     @asking
@@ -289,24 +279,30 @@ class Everywhere:
         return False
 
     @asking
-    def _sessions(self, node: "Spreading") -> Asks[Any]:
-        row = TABLE["RG.PYDUMPSESSIONS"]
+    def _ask(
+        self, node: "Spreading", command: str, *args: Any, timeout: Optional[float], **options: Any
+    ) -> Asks[Any]:
+        row = TABLE[command]
         try:
-            sessions = yield node._caller.call(row, words_of(row, verbose=True), self.timeout)
+            answer = yield node._caller.call(row, words_of(row, *args, **options), timeout)
         except redis_errors.RedisError as error:
             raise located(error, name_of(node)) from None
-        return sessions
+        return answer
+
+    @asking
+    def _sessions(self, node: "Spreading") -> Asks[Any]:
+        found = yield self._ask(node, "RG.PYDUMPSESSIONS", verbose=True, timeout=self.timeout)
+        return found
 
     @asking
     def _ids_at(self, node: "Spreading", name: Optional[str] = None) -> Asks[List[str]]:
         """The ids of what a session has registered."""
-        row = TABLE["RG.PYDUMPSESSIONS"]
-        words = words_of(row, [self.name if name is None else name])
+        names = [self.name if name is None else name]
         try:
-            sessions = yield node._caller.call(row, words, self.timeout)
+            found = yield self._ask(node, "RG.PYDUMPSESSIONS", names, timeout=self.timeout)
         except SessionError:
             return []
-        return [id for session in sessions for id in ids_of(session)]
+        return [id for session in found for id in ids_of(session)]
 
     # -- taking back
 
@@ -355,17 +351,15 @@ class Everywhere:
     def _remove_now(self, node: "Spreading", is_doubtful: bool) -> Asks[None]:
         if is_doubtful:
             # A server runs one script after the other: with this one, ours has come to an end.
-            row = TABLE["RG.PYEXECUTE"]
-            yield node._caller.call(row, words_of(row, ""), _PATIENCE)
+            yield self._ask(node, "RG.PYEXECUTE", "", timeout=_PATIENCE)
         ids = self.ids or (yield self._ids_at(node))
         for id in ids:
             yield self._unregister(node, id, _PATIENCE)
 
     @asking
     def _unregister(self, node: "Spreading", id: str, timeout: Optional[float]) -> Asks[None]:
-        row = TABLE["RG.UNREGISTER"]
         try:
-            yield node._caller.call(row, words_of(row, id), timeout)
+            yield self._ask(node, "RG.UNREGISTER", id, timeout=timeout)
         except RegistrationNotFoundError:
             pass
 

@@ -116,10 +116,14 @@ class Spreading(Registrations, Administration):
     @asking
     def _settle(self) -> Asks[None]:
         """Take back what could not be taken back before."""
-        leftovers, self._memory.leftovers = self._memory.leftovers, []
-        if leftovers:
-            topology: Any = self._caller.topology
-            names = {link.name for link in (yield topology.primaries())}
-            for name, take_back in leftovers:
-                if name in names:
-                    yield take_back()
+        leftovers = self._memory.leftovers
+        if not leftovers:
+            return
+        topology: Any = self._caller.topology
+        names = {link.name for link in (yield topology.primaries())}
+        for leftover in list(leftovers):
+            name, take_back = leftover
+            if name in names:
+                yield take_back()  # notes another one if it fails again
+            if leftover in leftovers:
+                leftovers.remove(leftover)

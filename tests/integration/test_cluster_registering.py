@@ -399,3 +399,25 @@ def test_a_server_that_has_been_started_anew(lost):
         assert len({str(each) for each in sessions(cluster)}) == 1
         assert done.unregister()
         assert counts(cluster) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_the_first_server_goes_away_while_the_others_are_asked(
+    cluster, order, r, watched, monkeypatch, place
+):
+    exchange, name = watched.topology.exchange, f"127.0.0.1:{cluster.ports[order[0]]}"
+
+    def refuse(link, words, *args, **options):
+        if link.name == name and watched.sent == order[:place]:
+            raise redis.ConnectionError("away")
+        return exchange(link, words, *args, **options)
+
+    constant("old", on=r, replace=True)
+    watched.sent.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(watched.topology, "exchange", refuse)
+        with pytest.raises(ex.NodeDownError, match="register again") as caught:
+            constant("new", on=r, replace=True)
+    assert caught.value.nodes == (name,)
+    constant("new", on=r, replace=True)
+    assert values(cluster) == ["new"] * 3
