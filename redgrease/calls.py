@@ -7,7 +7,7 @@ from redis import exceptions as redis_errors
 
 from redgrease.asking import Asks, Waiting, asking
 from redgrease.commands import Command, Route, command_name, row_of, separate_words
-from redgrease.connection import ATTEMPTS, Link
+from redgrease.connection import ATTEMPTS, Link, unreached
 from redgrease.convert import text
 from redgrease.exceptions import (
     ExecutionNotFoundError,
@@ -21,9 +21,6 @@ from redgrease.topology import Cluster, Topology, topology_of
 __all__ = ["Caller", "record_decoder"]
 
 Record = Callable[[Any], Any]
-
-# How embedded servers say that their Redis is gone.  Errors of functions begin otherwise.
-_NO_REDIS = "Redis cannot be reached"
 
 # The error of redis-py's clients for clusters; those of redis-py 3 have others.
 _NoTargets: Any = getattr(redis_errors, "RedisClusterException", redis_errors.RedisError)
@@ -367,15 +364,8 @@ class _Call:
             yield self.topology.refresh()
 
     def _is_unconnected(self, error: Exception) -> bool:
-        """Whether a server of a cluster could not be reached, so that another one may be.
-
-        An embedded server may be there while its Redis is not.  It says so in the place of any
-        reply, before it reads what it is sent.
-        """
-        if not isinstance(self.topology, Cluster):
-            return False
-        unreached = (redis_errors.ConnectionError, redis_errors.TimeoutError)
-        return type(error) in unreached or str(error).startswith(_NO_REDIS)
+        """Whether a server of a cluster could not be reached, so that another one may be."""
+        return isinstance(self.topology, Cluster) and unreached(error)
 
     def _down(self, down: Dict[str, Exception], done: Any) -> NodeDownError:
         """The error for servers that could not be reached."""

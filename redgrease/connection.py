@@ -26,6 +26,7 @@ __all__ = [
     "is_connected",
     "read_undecoded",
     "timed_out",
+    "unreached",
     "watch_lost",
     "without_time_limit",
 ]
@@ -237,6 +238,20 @@ def _send(connection: Any, words: Sequence[Any], asking: bool) -> None:
     except (redis_errors.ConnectionError, redis_errors.TimeoutError):
         connection.disconnect()
         raise
+
+
+# How embedded servers say that their Redis is gone.  Errors of functions begin otherwise.
+_NO_REDIS = "Redis cannot be reached"
+
+
+def unreached(error: BaseException) -> bool:
+    """Whether an error says that there was no connection, so that nothing was sent.
+
+    An embedded server may be there while its Redis is not.  It says so in the place of any reply,
+    before it reads what it is sent.
+    """
+    kinds = (redis_errors.ConnectionError, redis_errors.TimeoutError)
+    return type(error) in kinds or str(error).startswith(_NO_REDIS)
 
 
 def timed_out(error: BaseException) -> bool:

@@ -23,7 +23,7 @@ from redis import exceptions as redis_errors
 
 from redgrease.asking import Asks, asking
 from redgrease.commands import TABLE, parse_execution, words_of
-from redgrease.connection import timed_out
+from redgrease.connection import timed_out, unreached
 from redgrease.convert import text
 from redgrease.exceptions import (
     DuplicateTriggerError,
@@ -56,7 +56,7 @@ def name_of(node: "Spreading") -> str:
 
 def located(error: Exception, name: str) -> Exception:
     """An error, that tells on which server it happened."""
-    if type(error) in (redis_errors.ConnectionError, redis_errors.TimeoutError):
+    if unreached(error):
         return NodeDownError(
             f"a server of the cluster cannot be reached: {name} ({error}); nothing was sent to it",
             (name,),
@@ -262,7 +262,8 @@ class Everywhere:
                     and not isinstance(answer, RegistrationNotFoundError)
                 )
         except redis_errors.RedisError as error:
-            if isinstance(error, redis_errors.ResponseError) and not self.ids:
+            is_reply = isinstance(error, redis_errors.ResponseError) and not unreached(error)
+            if is_reply and not self.ids:
                 raise  # the others would say the same
             raise located(error, name_of(node)) from None
         return answers[-1]
