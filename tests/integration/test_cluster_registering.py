@@ -21,6 +21,12 @@ def cluster():
         yield cluster
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The machine may be busy."""
+    monkeypatch.setattr("redgrease.everywhere._PATIENCE", 30.0)
+
+
 @pytest.fixture
 def order(cluster):
     """The servers' numbers, in the order of their ids."""

@@ -25,6 +25,12 @@ def cluster():
         yield cluster
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The machine may be busy."""
+    monkeypatch.setattr("redgrease.everywhere._PATIENCE", 30.0)
+
+
 @pytest.fixture
 def order(cluster):
     for number in NODES:
