@@ -227,6 +227,22 @@ class _Lowering(ast.NodeTransformer):
     def visit_ClassDef(self, node: Any) -> Any:
         return self._scope(node, True)
 
+    def visit_DictComp(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if self._version < (3, 8) and _is_order_seen(node):
+            # Before Python 3.8 the value comes first; the parts of a tuple never do.  No name in
+            # a file can be one of these.
+            pair = _expression("(0, 0)", node)
+            pair.elts = [node.key, node.value]
+            loop: Any = _expression("{k: v for k, v in [0]}", node)
+            loop.generators[0].iter.elts = [pair]
+            names = [loop.key, loop.value, *loop.generators[0].target.elts]
+            for name in names:
+                name.id = f".{name.id}"
+            node.generators += loop.generators
+            node.key, node.value = loop.key, loop.value
+        return node
+
     def visit_arg(self, node: Any) -> Any:
         node.annotation = self._kept(node.annotation)
         return node
@@ -263,6 +279,23 @@ class _Lowering(ast.NodeTransformer):
         while isinstance(node, ast.Attribute):
             node = node.value
         return annotation if isinstance(node, (ast.Name, ast.Constant)) else None
+
+
+def _is_order_seen(node: Any) -> bool:
+    """Whether it can matter which of a dict comprehension's key and value is evaluated first."""
+    parts = [node.key, node.value]
+    targets = {
+        each.id
+        for generator in node.generators
+        for each in ast.walk(generator.target)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
+    if all(isinstance(part, ast.Name) for part in parts):
+        return False
+    return not any(
+        isinstance(part, ast.Constant) or (isinstance(part, ast.Name) and part.id in targets)
+        for part in parts
+    )
 
 
 def _is_text(node: Any) -> bool:

@@ -1,0 +1,76 @@
+"""Functions whose code older versions read, but take otherwise."""
+
+from shaping import collector
+
+SHAPES, NEEDS, shape = collector()
+
+
+@shape()
+def order_in_a_dict_comprehension(x):
+    words = iter("a 1 b 2".split())
+    first = {next(words): int(next(words)) for _ in range(2)}
+    ids = {}
+    second = {ids.setdefault(word, len(ids)): len(ids) for word in "aba"}
+    stack = [x, 1, 2, 3]
+    third = {stack.pop(): (stack.pop(), {stack.pop(): stack.pop() for _ in "a"}) for _ in "a"}
+    return [first, second, third]
+
+
+total = 0
+
+
+def add(amount):
+    global total
+    total += amount
+    return total
+
+
+@shape()
+def order_in_a_dict_comprehension_that_changes_a_variable(x):
+    add(-total)
+    first = {add(each): total for each in range(x) for other in "ab" if each}
+    word = "n"
+
+    def renamed(each):
+        nonlocal word
+        word = "n%d" % each
+        return each
+
+    return [first, {renamed(each): word for each in range(2)}]
+
+
+class Words:
+    names = iter("abcd")
+    pairs = list({next(names): next(names) for names in [names] for _ in range(2)}.items())
+
+    def __init__(self, x):
+        self.__x = x
+
+    def found(self):
+        def error():
+            raise ValueError
+
+        try:
+            return {[].append: error() for _ in "a"}
+        except ValueError:
+            return {str(__class__.__name__): abs(self.__x) for _ in "a"}
+
+
+@shape()
+def dict_comprehensions_in_a_class(x):
+    return [Words(x).found(), Words.pairs]
+
+
+@shape()
+def an_asynchronous_dict_comprehension(x):
+    async def words():
+        yield "a"
+        yield "b"
+
+    async def main():
+        return {str(word): len(word) + x async for word in words()}
+
+    try:
+        main().send(None)
+    except StopIteration as end:
+        return end.value
