@@ -12,8 +12,10 @@ import functools
 import linecache
 import os
 import sys
+import threading
 import types
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+import warnings
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from redgrease.exceptions import NotShippableError
 from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
@@ -74,7 +76,7 @@ class _Flat(ast.NodeTransformer):
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> _File:
-    module: Any = ast.parse(text)
+    module: Any = _forgiving(ast.parse, text)
     if sys.version_info < (3, 9):
         module = _Flat().visit(module)
     definitions: Dict[int, List[_Definition]] = {}
@@ -82,6 +84,19 @@ def _parsed(text: str) -> _File:
         first = (getattr(found.node, "decorator_list", None) or [found.node])[0]
         definitions.setdefault(first.lineno, []).append(found)
     return _File(text, definitions, dict(_imports(module)))
+
+
+_FILTERS = threading.Lock()  # those of warnings are shared by all threads
+
+
+def _forgiving(make: Callable[..., Any], *arguments: Any) -> Any:
+    """Parse or compile, even where warnings are errors: the text has been loaded before."""
+    try:
+        return make(*arguments)
+    except SyntaxError:
+        with _FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return make(*arguments)
 
 
 def _imports(node: Any) -> Iterator[Tuple[str, Origin]]:
@@ -227,7 +242,8 @@ def _is_of(node: Any, path: Path, code: types.CodeType, imports: Tuple[str, ...]
     flags = code.co_flags & _FUTURES
     try:
         tree = to_tree(bare(copy.deepcopy(node)))
-        made = compile_tree(tree, code.co_filename, path, code.co_freevars, flags, imports)
+        parts = (tree, code.co_filename, path, code.co_freevars, flags, imports)
+        made = _forgiving(compile_tree, *parts)
     except RecursionError:
         raise _NoSource("it is nested too deeply to be taken apart") from None
     except (SyntaxError, RuntimeError, ValueError):

@@ -335,3 +335,21 @@ def test_checking_every_kind(version):
 def test_a_check_says_why_a_value_cannot_travel():
     lock = threading.Lock()
     assert "its variable 'lock', a value of type _thread.lock" in refused(lambda x: lock)
+
+
+def test_a_file_with_warnings_where_these_are_errors(tmp_path, monkeypatch):
+    (tmp_path / "with_warnings.py").write_text(
+        'PATTERN = "\\d"\n\n\ndef function(x):\n    return x is 5 or "\\w"\n'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import with_warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        filters = list(warnings.filters)
+        source = source_of(with_warnings.function, OTHER)
+        assert warnings.filters == filters
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert compile_tree(*source).co_consts == with_warnings.function.__code__.co_consts
