@@ -266,4 +266,6 @@ def _same(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, str) and ".<locals>." in ours and ".<locals>." in theirs:
         # The qualified name of an inner function, before Python 3.11.
         return ours.rpartition(".")[2] == str(theirs).rpartition(".")[2]
-    return bool(ours == theirs) and (isinstance(ours, frozenset) or repr(ours) == repr(theirs))
+    if isinstance(ours, frozenset):
+        return bool(ours == theirs)
+    return repr(ours) == repr(theirs)  # not a number is not even equal to itself

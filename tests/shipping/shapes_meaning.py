@@ -74,3 +74,9 @@ def an_asynchronous_dict_comprehension(x):
         main().send(None)
     except StopIteration as end:
         return end.value
+
+
+@shape()
+def constants_that_are_no_number(x):
+    none, complex_none = 1e999 - 1e999, (1e999 - 1e999) * 1j
+    return [str(none), complex_none != complex_none, str(-(1e999 - 1e999 + x)), x]
