@@ -7,6 +7,7 @@ puts words in the place of what servers have themselves.
 import copy
 import enum
 import functools
+import inspect
 import io
 import sys
 import types
@@ -70,11 +71,12 @@ class _Namespace:
 class _Code:
     """Stands for a code object, which travels as source."""
 
-    def __init__(self, source: Tuple[Any, ...]) -> None:
+    def __init__(self, source: Tuple[Any, ...], awaitable: bool) -> None:
         self.source = source
+        self.make = trees.compile_awaitable if awaitable else trees.compile_tree
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return trees.compile_tree, tuple(self.source)
+        return self.make, tuple(self.source)
 
 
 class _Word:
@@ -382,7 +384,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         """What stands for a function's code."""
         key = id(function.__code__)
         if key not in self._codes:
-            self._codes[key] = _Code(source_of(function, version))
+            awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
+            self._codes[key] = _Code(source_of(function, version), awaitable)
         return self._codes[key]
 
     def _note(self, function: types.FunctionType, names: Dict[str, Any]) -> None:

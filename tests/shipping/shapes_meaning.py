@@ -1,5 +1,7 @@
 """Functions whose code older versions read, but take otherwise."""
 
+import types
+
 from shaping import collector
 
 SHAPES, NEEDS, shape = collector()
@@ -80,3 +82,57 @@ def an_asynchronous_dict_comprehension(x):
 def constants_that_are_no_number(x):
     none, complex_none = 1e999 - 1e999, (1e999 - 1e999) * 1j
     return [str(none), complex_none != complex_none, str(-(1e999 - 1e999 + x)), x]
+
+
+def make_waiting(first):
+    @types.coroutine
+    def waiting(x):
+        received = yield first
+        return [received, x]
+
+    return waiting
+
+
+@types.coroutine
+def switch():
+    yield
+
+
+waiting = make_waiting("first")
+
+
+@shape()
+def generators_that_can_be_awaited(x):
+    async def main():
+        await switch()
+        return await waiting(x)
+
+    made = main()
+    seen = [made.send(None), made.send(None)]
+    try:
+        made.send("sent")
+    except StopIteration as end:
+        return [*seen, end.value]
+
+
+@types.coroutine
+def coroutine_that_generates_nothing(x):
+    return switch_again(x)
+
+
+def switch_again(x):
+    async def inner():
+        return x
+
+    return inner()
+
+
+@shape()
+def functions_that_return_what_can_be_awaited(x):
+    async def main():
+        return await coroutine_that_generates_nothing(x)
+
+    try:
+        main().send(None)
+    except StopIteration as end:
+        return end.value
