@@ -1,6 +1,7 @@
 """Fits syntax trees to older versions of Python, and tells what they cannot have."""
 
 import ast
+import sys
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from redgrease.shipping.standard import lacks
@@ -211,6 +212,8 @@ class _Lowering(ast.NodeTransformer):
         before = self._in_class, self._decorated
         self._in_class = is_class
         self._decorated = is_class and bool(node.decorator_list)
+        if sys.flags.optimize > 1 and _is_described(node):
+            node.body[0].value = ast.copy_location(ast.Constant(value=None), node.body[0])
         self.generic_visit(node)
         self._in_class, self._decorated = before
         return node
@@ -226,6 +229,19 @@ class _Lowering(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: Any) -> Any:
         return self._scope(node, True)
+
+    def visit_Assert(self, node: Any) -> Any:
+        # Servers run without `-O`; what is never run can still make a function a generator.
+        self.generic_visit(node)
+        if not sys.flags.optimize:
+            return node
+        never = ast.If(test=ast.Constant(value=0), body=[node], orelse=[])
+        return ast.fix_missing_locations(ast.copy_location(never, node))
+
+    def visit_Name(self, node: Any) -> Any:
+        if node.id == "__debug__" and sys.flags.optimize:
+            return ast.copy_location(ast.Constant(value=False), node)
+        return node
 
     def visit_DictComp(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -279,6 +295,11 @@ class _Lowering(ast.NodeTransformer):
         while isinstance(node, ast.Attribute):
             node = node.value
         return annotation if isinstance(node, (ast.Name, ast.Constant)) else None
+
+
+def _is_described(node: Any) -> bool:
+    """Whether a function or class begins with a text that describes it."""
+    return not isinstance(node, ast.Lambda) and ast.get_docstring(node, clean=False) is not None
 
 
 def _is_order_seen(node: Any) -> bool:
@@ -375,7 +396,7 @@ def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequenc
     if missing and not isinstance(node, ast.Lambda):
         names: List[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in missing]
         first = ast.If(test=ast.Constant(value=0), body=names, orelse=[])
-        at = 1 if ast.get_docstring(node, clean=False) is not None else 0
+        at = 1 if _is_described(node) else 0
         node.body.insert(at, first)
         ast.copy_location(first, node)
         ast.fix_missing_locations(node)
