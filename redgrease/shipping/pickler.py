@@ -330,6 +330,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             content = vars(module)
             state = {key: content[key] for key in sorted(self.uses.attributes) if key in content}
             state.pop("__builtins__", None)
+            if name in self.uses.computed:
+                if self.version is not None and self.version < (3, 7):
+                    raise Lacking(f"{name}.__getattr__ is of no use there before Python 3.7")
+                state["__getattr__"] = content["__getattr__"]
         elif sys.modules.get(name) is module:
             return loader.import_module, (name,)
         else:

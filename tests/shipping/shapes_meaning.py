@@ -2,7 +2,9 @@
 
 import types
 
+import usercode
 from shaping import collector
+from usercode import lazy
 
 SHAPES, NEEDS, shape = collector()
 
@@ -136,3 +138,11 @@ def functions_that_return_what_can_be_awaited(x):
         main().send(None)
     except StopIteration as end:
         return end.value
+
+
+@shape(3, 7)
+def an_attribute_that_a_module_makes(x):
+    try:
+        lazy.quarter
+    except AttributeError as error:
+        return [str(error), lazy.half(x), usercode.lazy.half(x)]
