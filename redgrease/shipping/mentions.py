@@ -72,18 +72,21 @@ class Uses:
         redgrease: Names of attributes by module of redgrease; None where it is not known.
         computed: Names of modules of which attributes are used that only their own
             ``__getattr__`` has.
+        functions: One function of each file, but for those of redgrease.
     """
 
     def __init__(self) -> None:
         self.attributes: Set[str] = set()
         self.redgrease: Dict[str, Optional[Set[str]]] = {}
         self.computed: Set[str] = set()
+        self.functions: Dict[str, types.FunctionType] = {}
 
     def size(self) -> int:
         """Grows whenever something is added."""
         known = [len(names) + 1 for names in self.redgrease.values() if names is not None]
         unknown = 10**6 * (len(self.redgrease) - len(known))
-        return len(self.attributes) + len(self.computed) + sum(known) + unknown
+        noted = len(self.attributes) + len(self.computed) + len(self.functions)
+        return noted + sum(known) + unknown
 
     def note(self, code: types.CodeType, names: Dict[str, Any]) -> None:
         """Note what a function uses.

@@ -20,13 +20,13 @@ from cloudpickle import cloudpickle_fast as fast
 
 from redgrease import runtime
 from redgrease.func import ClosedCommand, Command
-from redgrease.shipping import classes, loader, trees
+from redgrease.shipping import classes, loader, timeouts, trees
 from redgrease.shipping.enumerations import enumeration
 from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import origin_of, source_of
-from redgrease.shipping.standard import HIDDEN, TIMEOUTS, Lacking, lacks, public_name
+from redgrease.shipping.standard import HIDDEN, Lacking, lacks, public_name
 
 __all__ = ["Pickled", "dumps"]
 
@@ -109,11 +109,8 @@ def _timeout(function: types.FunctionType, name: str) -> Any:
 
     Names of Python's own are no global names of modules, so this one was imported.
     """
-    module, original = origin_of(function, name) or ("", "")
-    for home, known in TIMEOUTS:
-        if original == known and (module + ".").startswith(home + "."):
-            return _Named(home, known)
-    return TimeoutError
+    home = timeouts.home_of(*(origin_of(function, name) or ("", "")))
+    return TimeoutError if home is None else _Named(*home)
 
 
 def _is_slot(kind: type, value: Any) -> bool:
@@ -285,6 +282,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._class_by_value(kind)
         elif home == "builtins" and kind in HIDDEN:
             return loader.named, HIDDEN[kind]
+        elif kind is TimeoutError and self.version is not None and self.version < timeouts.MERGED:
+            self.travelling = True  # all functions have to be known
+            meant = timeouts.meant(self.uses.functions.values(), self.modules)
+            return NotImplemented if meant is None else (loader.named, meant)
         return self._elsewhere(kind)
 
     def _class_by_value(self, kind: type) -> Any:
@@ -401,6 +402,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             except ValueError:  # still empty
                 continue
         self.uses.note(code, variables)
+        if not is_redgrease(function.__module__):
+            self.uses.functions.setdefault(code.co_filename, function)
         if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True
 

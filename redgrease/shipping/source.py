@@ -21,7 +21,7 @@ from redgrease.exceptions import NotShippableError
 from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
 from redgrease.shipping.trees import Tree, compile_tree
 
-__all__ = ["Source", "origin_of", "source_of"]
+__all__ = ["Source", "forgiving", "origin_of", "source_of", "text_of"]
 
 Version = Tuple[int, ...]
 Path = Tuple[Tuple[str, bool], ...]  # names, and whether they are of classes
@@ -76,7 +76,7 @@ class _Flat(ast.NodeTransformer):
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> _File:
-    module: Any = _forgiving(ast.parse, text)
+    module: Any = forgiving(ast.parse, text)
     if sys.version_info < (3, 9):
         module = _Flat().visit(module)
     definitions: Dict[int, List[_Definition]] = {}
@@ -89,7 +89,7 @@ def _parsed(text: str) -> _File:
 _FILTERS = threading.Lock()  # those of warnings are shared by all threads
 
 
-def _forgiving(make: Callable[..., Any], *arguments: Any) -> Any:
+def forgiving(make: Callable[..., Any], *arguments: Any) -> Any:
     """Parse or compile, even where warnings are errors: the text has been loaded before."""
     try:
         return make(*arguments)
@@ -187,9 +187,19 @@ def _source(code: types.CodeType, filename: str, version: Version, names: _Globa
     return Source(to_tree(node), filename, path, code.co_freevars)
 
 
-def _read(filename: str, names: Dict[str, Any]) -> _File:
+def text_of(filename: str, names: Dict[str, Any]) -> str:
+    """The text of a file as it is now, or of what stands for one; empty where there is none.
+
+    Args:
+        filename: What code objects call it.
+        names: The global names of its module.
+    """
     linecache.checkcache(filename)
-    text = "".join(linecache.getlines(filename, names))
+    return "".join(linecache.getlines(filename, names))
+
+
+def _read(filename: str, names: Dict[str, Any]) -> _File:
+    text = text_of(filename, names)
     if not text:
         if os.path.exists(filename) or filename.endswith(".py"):
             raise _NoSource(f"there is nothing to read in {filename}{_HINT}")
@@ -243,7 +253,7 @@ def _is_of(node: Any, path: Path, code: types.CodeType, imports: Tuple[str, ...]
     try:
         tree = to_tree(bare(copy.deepcopy(node)))
         parts = (tree, code.co_filename, path, code.co_freevars, flags, imports)
-        made = _forgiving(compile_tree, *parts)
+        made = forgiving(compile_tree, *parts)
     except RecursionError:
         raise _NoSource("it is nested too deeply to be taken apart") from None
     except (SyntaxError, RuntimeError, ValueError):

@@ -1,5 +1,6 @@
 """Functions whose code older versions read, but take otherwise."""
 
+import asyncio
 import types
 
 import usercode
@@ -146,3 +147,62 @@ def an_attribute_that_a_module_makes(x):
         lazy.quarter
     except AttributeError as error:
         return [str(error), lazy.half(x), usercode.lazy.half(x)]
+
+
+# -- timeouts of asyncio, which the file knows by no other name
+
+
+RETRIED = {"errors": [(asyncio.TimeoutError, ConnectionError)]}
+
+
+def is_caught(kinds):
+    async def main():
+        await asyncio.wait_for(asyncio.sleep(5), 0.001)
+
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(main())
+    except kinds:
+        return True
+    finally:
+        loop.close()
+
+
+def retrying(*kinds):
+    def decorated(function):
+        def wrapped(x):
+            try:
+                return function(x)
+            except kinds:
+                return "timed out"
+
+        return wrapped
+
+    return decorated
+
+
+@shape()
+@retrying(KeyError, asyncio.TimeoutError)
+def a_timeout_of_a_decorator(x):
+    return is_caught(KeyError)
+
+
+class Waiting:
+    kinds = (asyncio.TimeoutError,)
+    kind = asyncio.TimeoutError
+
+
+class OwnTimeout(asyncio.TimeoutError):
+    pass
+
+
+@shape()
+def timeouts_inside_other_things(x, kinds=(OSError, asyncio.TimeoutError)):
+    try:
+        raise OwnTimeout(x)
+    except asyncio.TimeoutError as error:
+        own = error.args
+    return [
+        *(is_caught(RETRIED["errors"][0]), is_caught(kinds), is_caught(Waiting.kinds)),
+        *(is_caught(Waiting.kind), own),
+    ]
