@@ -1,8 +1,9 @@
 """Fits syntax trees to older versions of Python, and tells what they cannot have."""
 
 import ast
+import copy
 import sys
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from redgrease.shipping.standard import lacks
 from redgrease.shipping.trees import Tree
@@ -202,8 +203,9 @@ def _is_plain_decorator(node: Any) -> bool:
 class _Lowering(ast.NodeTransformer):
     """Leaves out what does not travel, and rewrites what an older version writes otherwise."""
 
-    def __init__(self, version: Version, texts: bool, source: str) -> None:
+    def __init__(self, version: Version, texts: bool, source: str, unions: FrozenSet[str]) -> None:
         self._version = version
+        self._unions = unions
         self._texts = texts  # whether annotations are texts: `from __future__ import annotations`
         self._source = source
         self._in_class = self._decorated = False
@@ -241,6 +243,34 @@ class _Lowering(ast.NodeTransformer):
     def visit_Name(self, node: Any) -> Any:
         if node.id == "__debug__" and sys.flags.optimize:
             return ast.copy_location(ast.Constant(value=False), node)
+        return node
+
+    def visit_Call(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if self._version < (3, 10) and _is_check(node):
+            node.args[1] = self._kinds(node.args[1])
+        return node
+
+    def _kinds(self, node: Any) -> Any:
+        """What is asked for in a check; before Python 3.10 that could not be a union."""
+        if isinstance(node, ast.Tuple):
+            node.elts = [self._kinds(each) for each in node.elts]
+        elif isinstance(node, ast.Constant) and node.value is None:
+            return _expression("None.__class__", node)
+        elif _dotted(node) in self._unions:
+            made = _expression("getattr(0, '__args__', 0)", node)
+            made.args[0], made.args[2] = node, copy.deepcopy(node)
+            return made
+        elif isinstance(node, ast.BinOp) and all(map(_dotted, _alternatives(node))):
+            # Unless there is a class whose own class knows the operator.
+            text = "0 if hasattr(__import__('builtins').type(0), '__or__') else 0"
+            made = _expression(text, node)
+            kinds = [copy.deepcopy(each) for each in _alternatives(node)]
+            made.test.args[0].args = kinds[:1]
+            made.body = node
+            made.orelse = _expression("(0, 0)", node)
+            made.orelse.elts = [self._kinds(copy.deepcopy(each)) for each in kinds]
+            return made
         return node
 
     def visit_DictComp(self, node: Any) -> Any:
@@ -295,6 +325,31 @@ class _Lowering(ast.NodeTransformer):
         while isinstance(node, ast.Attribute):
             node = node.value
         return annotation if isinstance(node, (ast.Name, ast.Constant)) else None
+
+
+def _is_check(call: Any) -> bool:
+    """Whether something is asked for its class."""
+    name = getattr(call.func, "id", "")
+    return name in ("isinstance", "issubclass") and len(call.args) == 2 and not call.keywords
+
+
+def _alternatives(node: Any) -> Iterator[Any]:
+    """What stands between the bars of a union."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield from _alternatives(node.left)
+        yield from _alternatives(node.right)
+    else:
+        yield node
+
+
+def _dotted(node: Any) -> str:
+    """None, or a name perhaps with others behind dots, as a text; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        home = _dotted(node.value)
+        return home and f"{home}.{node.attr}"
+    if isinstance(node, ast.Constant):
+        return "None" if node.value is None else ""
+    return str(getattr(node, "id", ""))
 
 
 def _is_described(node: Any) -> bool:
@@ -376,7 +431,14 @@ class _Types(ast.NodeTransformer):
         return made
 
 
-def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequence[str]) -> Any:
+def lowered(
+    node: Any,
+    version: Version,
+    texts: bool,
+    source: str,
+    free: Sequence[str],
+    unions: FrozenSet[str] = frozenset(),
+) -> Any:
     """Fit a function to a version of Python.
 
     Args:
@@ -385,12 +447,13 @@ def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequenc
         texts: Whether annotations are texts in its file.
         source: The text of the file.
         free: The variables that the function takes from functions around it.
+        unions: What names, perhaps with others behind dots, are unions of types.
 
     Returns:
         The node.
     """
     bare(node)
-    node = _Lowering(tuple(version[:2]), texts, source).visit(node)
+    node = _Lowering(tuple(version[:2]), texts, source, unions).visit(node)
     # A variable that only an annotation has named must still be one from outside.
     missing = sorted(set(free) - _names(node) - {"__class__"})
     if missing and not isinstance(node, ast.Lambda):

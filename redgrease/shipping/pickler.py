@@ -25,7 +25,7 @@ from redgrease.shipping.enumerations import enumeration
 from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
-from redgrease.shipping.source import origin_of, source_of
+from redgrease.shipping.source import origin_of, source_of, unions_of
 from redgrease.shipping.standard import HIDDEN, Lacking, lacks, public_name
 
 __all__ = ["Pickled", "dumps"]
@@ -169,7 +169,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
         self._namespaces: Dict[str, _Namespace] = {}
-        self._codes: Dict[int, _Code] = {}
+        self._codes: Dict[Any, _Code] = {}
         self._cells: Dict[int, Any] = {}
 
     # -- the two ways in which cloudpickle asks how to pickle something
@@ -387,7 +387,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
         """What stands for a function's code."""
-        key = id(function.__code__)
+        key = (id(function.__code__), unions_of(function))
         if key not in self._codes:
             awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
             self._codes[key] = _Code(source_of(function, version), awaitable)

@@ -15,13 +15,25 @@ import sys
 import threading
 import types
 import warnings
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from redgrease.exceptions import NotShippableError
 from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
+from redgrease.shipping.mentions import names_in
 from redgrease.shipping.trees import Tree, compile_tree
 
-__all__ = ["Source", "forgiving", "origin_of", "source_of", "text_of"]
+__all__ = ["Source", "forgiving", "origin_of", "source_of", "text_of", "unions_of"]
 
 Version = Tuple[int, ...]
 Path = Tuple[Tuple[str, bool], ...]  # names, and whether they are of classes
@@ -39,6 +51,8 @@ _COMPARED = [
     *("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars"),
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
 ]
+# What can be asked for like a class, since Python 3.10.
+_UNIONS = (types.UnionType, type(Union[int, str])) if sys.version_info >= (3, 10) else ()
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -139,7 +153,8 @@ def source_of(function: types.FunctionType, version: Version) -> Source:
     where = f"the function {function.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
     server = f"to Python {version[0]}.{version[1]}, which needs its source"
     try:
-        return _source(code, code.co_filename, tuple(version[:2]), _Globals(function.__globals__))
+        short, names = tuple(version[:2]), _Globals(function.__globals__)
+        return _source(code, code.co_filename, short, names, unions_of(function))
     except _NoSource as error:
         raise NotShippableError(f"{where} cannot be sent {server}: {error}") from None
     except _NotThere as error:
@@ -152,6 +167,30 @@ def origin_of(function: types.FunctionType, name: str) -> Optional[Origin]:
     """Where the file of a function, whose source there is, imports a global name from."""
     file = _read(function.__code__.co_filename, function.__globals__)
     return file.imports.get(name)
+
+
+def unions_of(function: types.FunctionType) -> FrozenSet[str]:
+    """What a function calls the unions of types that it uses, such as ``helpers.NUMBER``."""
+    found = set()
+    for name, *more in names_in(function.__code__).paths if _UNIONS else ():
+        value, dotted = _variable(function, name), name
+        while more and isinstance(value, types.ModuleType):
+            dotted += f".{more[0]}"
+            value = vars(value).get(more.pop(0))
+        if type(value) in _UNIONS:
+            found.add(dotted)
+    return frozenset(found)
+
+
+def _variable(function: types.FunctionType, name: str) -> Any:
+    """The value of a variable that a function takes from outside, as far as there is one."""
+    free = function.__code__.co_freevars
+    if name not in free or function.__closure__ is None:
+        return function.__globals__.get(name)
+    try:
+        return function.__closure__[free.index(name)].cell_contents
+    except ValueError:  # still empty
+        return None
 
 
 class _NoSource(Exception):
@@ -176,14 +215,16 @@ class _Globals:
 
 
 @functools.lru_cache(maxsize=1024)
-def _source(code: types.CodeType, filename: str, version: Version, names: _Globals) -> Source:
+def _source(
+    code: types.CodeType, filename: str, version: Version, names: _Globals, unions: FrozenSet[str]
+) -> Source:
     file = _read(filename, names.names)
     found, path = _find(code, file)
     problem = unknown(found, version)
     if problem is not None:
         raise _NotThere(f"line {problem.line}: {problem.reason}")
     texts = bool(code.co_flags & _TEXTS)
-    node = lowered(copy.deepcopy(found), version, texts, file.text, code.co_freevars)
+    node = lowered(copy.deepcopy(found), version, texts, file.text, code.co_freevars, unions)
     return Source(to_tree(node), filename, path, code.co_freevars)
 
 
