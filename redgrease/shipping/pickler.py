@@ -113,6 +113,12 @@ def _timeout(function: types.FunctionType, name: str) -> Any:
     return TimeoutError if home is None else _Named(*home)
 
 
+def _is_day(value: Any) -> bool:
+    """Whether it is a day of the week, which before Python 3.12 is but a number in `calendar`."""
+    kind = type(value)
+    return kind.__name__ == "Day" and kind.__module__ == "calendar"
+
+
 def _is_slot(kind: type, value: Any) -> bool:
     """Whether an attribute of a class was made for one of its slots."""
     slots = (types.MemberDescriptorType, types.GetSetDescriptorType)
@@ -379,8 +385,11 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if self.version is not None:
             arguments = (self._source(func, self.version), *arguments[1:])
             slots.pop("__type_params__", None)
-            for name in [name for name, value in names.items() if value is TimeoutError]:
-                names[name] = _timeout(func, name)
+            for name, value in list(names.items()):
+                if value is TimeoutError:
+                    names[name] = _timeout(func, name)
+                elif _is_day(value) and origin_of(func, name) == ("calendar", value.name):
+                    names[name] = _Named("calendar", value.name)
             for name in [name for name in names if name.startswith("@")]:
                 del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
