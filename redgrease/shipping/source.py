@@ -29,8 +29,9 @@ from typing import (
 )
 
 from redgrease.exceptions import NotShippableError
-from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
+from redgrease.shipping.lowering import bare, lowered, to_tree
 from redgrease.shipping.mentions import names_in
+from redgrease.shipping.syntax import unknown
 from redgrease.shipping.trees import Tree, compile_tree
 
 __all__ = ["Source", "forgiving", "origin_of", "source_of", "text_of", "unions_of"]
