@@ -104,19 +104,18 @@ def _attribute(module: types.ModuleType, name: str) -> Any:
     return _Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
 
 
-def _timeout(function: types.FunctionType, name: str) -> Any:
-    """What stands for Python's ``TimeoutError``: once, modules had errors of their own.
-
-    Names of Python's own are no global names of modules, so this one was imported.
-    """
-    home = timeouts.home_of(*(origin_of(function, name) or ("", "")))
-    return TimeoutError if home is None else _Named(*home)
-
-
-def _is_day(value: Any) -> bool:
-    """Whether it is a day of the week, which before Python 3.12 is but a number in `calendar`."""
+def _older(function: types.FunctionType, name: str, value: Any, version: Tuple[int, ...]) -> Any:
+    """What stands for the value of a global name, where an older version has it otherwise."""
     kind = type(value)
-    return kind.__name__ == "Day" and kind.__module__ == "calendar"
+    if value is TimeoutError:
+        # Names of Python's own are no global names of modules, so this one was imported.
+        home = timeouts.home_of(*(origin_of(function, name) or ("", "")))
+        return value if home is None else _Named(*home)
+    if version < (3, 12) and (kind.__module__, kind.__name__) == ("calendar", "Day"):
+        # Before, the days of the week were numbers.
+        home = "calendar", value.name
+        return _Named(*home) if origin_of(function, name) == home else value
+    return value
 
 
 def _is_slot(kind: type, value: Any) -> bool:
@@ -385,18 +384,15 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if self.version is not None:
             arguments = (self._source(func, self.version), *arguments[1:])
             slots.pop("__type_params__", None)
-            for name, value in list(names.items()):
-                if value is TimeoutError:
-                    names[name] = _timeout(func, name)
-                elif _is_day(value) and origin_of(func, name) == ("calendar", value.name):
-                    names[name] = _Named("calendar", value.name)
+            for name, value in names.items():
+                names[name] = _older(func, name, value, self.version)
             for name in [name for name in names if name.startswith("@")]:
                 del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
 
     def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
         """What stands for a function's code."""
-        key = (id(function.__code__), unions_of(function))
+        key = (id(function.__code__), unions_of(function, version))
         if key not in self._codes:
             awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
             self._codes[key] = _Code(source_of(function, version), awaitable)

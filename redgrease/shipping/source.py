@@ -24,6 +24,7 @@ from typing import (
     List,
     NamedTuple,
     Optional,
+    Set,
     Tuple,
     Union,
 )
@@ -155,7 +156,7 @@ def source_of(function: types.FunctionType, version: Version) -> Source:
     server = f"to Python {version[0]}.{version[1]}, which needs its source"
     try:
         short, names = tuple(version[:2]), _Globals(function.__globals__)
-        return _source(code, code.co_filename, short, names, unions_of(function))
+        return _source(code, code.co_filename, short, names, unions_of(function, short))
     except _NoSource as error:
         raise NotShippableError(f"{where} cannot be sent {server}: {error}") from None
     except _NotThere as error:
@@ -170,10 +171,20 @@ def origin_of(function: types.FunctionType, name: str) -> Optional[Origin]:
     return file.imports.get(name)
 
 
-def unions_of(function: types.FunctionType) -> FrozenSet[str]:
-    """What a function calls the unions of types that it uses, such as ``helpers.NUMBER``."""
-    found = set()
-    for name, *more in names_in(function.__code__).paths if _UNIONS else ():
+def unions_of(function: types.FunctionType, version: Version) -> FrozenSet[str]:
+    """What a function calls the unions of types that it uses, such as ``helpers.NUMBER``.
+
+    Args:
+        function: The function.
+        version: The version of Python that is going to compile it.
+
+    Returns:
+        The names; none where that version can ask for a union like for a class, or this one cannot.
+    """
+    found: Set[str] = set()
+    if not _UNIONS or version >= (3, 10):
+        return frozenset(found)
+    for name, *more in names_in(function.__code__).paths:
         value, dotted = _variable(function, name), name
         while more and isinstance(value, types.ModuleType):
             dotted += f".{more[0]}"

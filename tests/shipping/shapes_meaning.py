@@ -1,6 +1,7 @@
 """Functions whose code older versions read, but take otherwise."""
 
 import asyncio
+import functools
 import types
 
 import usercode
@@ -170,6 +171,7 @@ def is_caught(kinds):
 
 def retrying(*kinds):
     def decorated(function):
+        @functools.wraps(function)
         def wrapped(x):
             try:
                 return function(x)
