@@ -1,10 +1,13 @@
 """What functions take from the standard library by name, and other versions call otherwise."""
 
 import asyncio
+import calendar
 import concurrent.futures
 import socket
 import statistics
 from asyncio import TimeoutError
+from calendar import SATURDAY as LAST
+from calendar import SUNDAY
 from concurrent.futures import TimeoutError as Late
 from enum import Enum, EnumMeta
 from hashlib import sha256
@@ -89,3 +92,8 @@ def wait(x):
 @shape()
 def an_error_by_name_in_a_helper(x):
     return wait(x)
+
+
+@shape()
+def days_of_the_week(x):
+    return [SUNDAY + x, calendar.MONDAY + x, LAST + x]
