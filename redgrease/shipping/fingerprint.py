@@ -6,6 +6,7 @@ import pickle
 import types
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
+from redgrease.shipping.kinds import SINGLE
 from redgrease.shipping.mentions import names_in
 from redgrease.shipping.modules import Modules
 from redgrease.shipping.pickler import dumps
@@ -118,6 +119,8 @@ class _Reader:
 
     def _object(self, value: Any) -> Iterable[bytes]:
         kind = type(value)
+        if id(value) in SINGLE:
+            return self._all(SINGLE[id(value)])
         if kind in (staticmethod, classmethod):
             return self._all([value.__func__])
         if kind is property:

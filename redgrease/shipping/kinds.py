@@ -3,6 +3,7 @@
 import collections
 import collections.abc
 import functools
+import os
 import sys
 import types
 import typing
@@ -13,7 +14,7 @@ from cloudpickle import CloudPickler
 from redgrease.codes import with_file
 from redgrease.shipping import classes, loader
 
-__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "REMADE", "dispatcher"]
+__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "REMADE", "SINGLE", "dispatcher"]
 
 Reduced = Tuple[Any, ...]
 
@@ -40,6 +41,10 @@ FOREIGN: Dict[type, Callable[[Any, Tuple[int, ...]], Any]] = {}
 REMADE: Dict[Tuple[str, str], Callable[[Any], Reduced]] = {
     ("statistics", "NormalDist"): lambda dist: (type(dist), (dist.mean, dist.stdev)),
 }
+# Objects that there is one of in each process, by their ids: where each process finds its own.
+SINGLE: Dict[int, Tuple[str, str]] = {
+    id(getattr(os, name)): ("os", name) for name in ("environ", "environb") if hasattr(os, name)
+}
 # Those that pickle knows by reference only, and that may be of a module that travels.
 NAMED: Dict[type, Callable[[Any, bool], Reduced]] = {}
 
@@ -64,6 +69,7 @@ def dispatcher(function: Any) -> Reduced:
 if sys.version_info >= (3, 7):
     import dataclasses
 
+    SINGLE[id(dataclasses.MISSING)] = ("dataclasses", "MISSING")
     OTHERS[dataclasses._FIELD_BASE] = lambda mark: (loader.field_type, (mark.name,))  # type: ignore[attr-defined]
 
     def _forward(reference: Any, version: Tuple[int, ...]) -> Reduced:

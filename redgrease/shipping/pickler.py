@@ -21,7 +21,7 @@ from redgrease import runtime
 from redgrease.func import ClosedCommand, Command
 from redgrease.shipping import classes, loader, trees
 from redgrease.shipping.enumerations import enumeration
-from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, dispatcher
+from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, SINGLE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import origin_of, source_of
@@ -216,6 +216,9 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _other(self, obj: Any, kind: type) -> Any:
         """How an object of no kind known here is pickled."""
+        if id(obj) in SINGLE:
+            self._check(*SINGLE[id(obj)])
+            return loader.named, SINGLE[id(obj)]
         if kind.__module__ == "typing":
             self._check("typing", getattr(obj, "_name", None) or "")
         if issubclass(kind, (Command, ClosedCommand)):

@@ -2,12 +2,15 @@
 
 import asyncio
 import concurrent.futures
+import dataclasses
+import os
 import socket
 import statistics
 from asyncio import TimeoutError
 from concurrent.futures import TimeoutError as Late
 from enum import Enum, EnumMeta
 from hashlib import sha256
+from os import environ
 from re import compile as pattern
 from re import error
 from socket import timeout
@@ -89,3 +92,16 @@ def wait(x):
 @shape()
 def an_error_by_name_in_a_helper(x):
     return wait(x)
+
+
+getenv, MISSING = os.environ.get, dataclasses.MISSING
+
+
+@shape()
+def the_environment(x):
+    return [environ is os.environ, getenv("REDGREASE_HAS_NO_SUCH_VARIABLE", x), "PATH" in environ]
+
+
+@shape(3, 7)
+def objects_that_there_is_one_of(x):
+    return [MISSING is dataclasses.MISSING, x]

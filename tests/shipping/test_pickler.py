@@ -4,6 +4,7 @@ import argparse
 import functools
 import importlib.util
 import io
+import os
 import pickletools
 import sys
 import types
@@ -211,3 +212,13 @@ def test_the_oldest_cloudpickle_has_other_names(monkeypatch):
     specification.loader.exec_module(module)
     assert not module._is_nowhere(argparse.Namespace)
     assert asked == [argparse.Namespace]
+
+
+def test_the_environment_stays_here(monkeypatch):
+    monkeypatch.setenv("REDGREASE_SECRET", "for nobody to read")
+    get = os.environ.get
+    for value in (lambda: os.environ, lambda: get("REDGREASE_SECRET"), [os.environ]):
+        pickled = dumps(value)
+        assert b"for nobody" not in pickled.data
+    assert back([os.environ])[0] is os.environ
+    assert back(get)("REDGREASE_SECRET") == "for nobody to read"
