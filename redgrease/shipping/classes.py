@@ -33,10 +33,14 @@ def make_namedtuple(
 
 def fill(made: Any, state: Dict[str, Any]) -> None:
     """Give a class its attributes; and an abstract one, the classes that are registered for it."""
+    import abc
+
     for subclass in state.pop("_abc_impl", ()):
-        made.register(subclass)
+        abc.ABCMeta.register(made, subclass)
+    # Metaclasses may forbid it, or make something of it: they have done so on the client.
+    put: Any = type.__setattr__ if hasattr(type(made).__setattr__, "__code__") else setattr
     for name, value in state.items():
-        setattr(made, name, value)
+        put(made, name, value)
 
 
 # -- typed dicts
@@ -61,9 +65,7 @@ def fill_protocol(made: Any, state: Tuple[Dict[str, Any], List[Any], bool]) -> N
     import typing
 
     attributes, subclasses, checkable = state
-    fill(made, attributes)
-    for subclass in subclasses:
-        made.register(subclass)
+    fill(made, dict(attributes, _abc_impl=subclasses))
     demanded = getattr(typing, "_get_protocol_attrs", None)
     if demanded is not None and "__protocol_attrs__" in vars(made):
         made.__protocol_attrs__ = demanded(made)

@@ -36,6 +36,7 @@ _HEAP_TYPE = 1 << 9
 # Whether something is where it says it is, as cloudpickle 2.0 and 1.6 call it.
 _by_reference = getattr(core, "_should_pickle_by_reference", None) or core._is_importable
 _TYPED_DICT = getattr(typing, "_TypedDictMeta", None)
+_GENERIC: Any = typing.Generic
 _CACHED = type(functools.lru_cache()(int))
 
 
@@ -282,14 +283,29 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             if home in PLAIN:
                 return self._class_by_value(kind)
             self.needs_redgrease = True
-        elif self.modules.by_value(home) or _is_nowhere(kind):
+        elif self._travels(kind):
             return self._class_by_value(kind)
         elif home == "builtins" and kind in HIDDEN:
             return loader.named, HIDDEN[kind]
         return self._elsewhere(kind)
 
+    def _travels(self, kind: type) -> bool:
+        """Whether a class, of the user's or of Python's, travels by value."""
+        return self.modules.by_value(kind.__module__) or _is_nowhere(kind)
+
     def _class_by_value(self, kind: type) -> Any:
+        """How a class is pickled, such that nothing of the user's is called to make it again."""
         self.plain = False  # a class may change in too many ways to be watched
+        make, arguments, *rest = self._class_reduced(kind)
+        hooked = [base for base in kind.__mro__[1:] if self._is_hooked(base)]
+        if hooked:
+            make, arguments = loader.quietly, (hooked, make, *arguments)
+        return (make, arguments, *rest)
+
+    def _is_hooked(self, kind: type) -> bool:
+        return "__init_subclass__" in vars(kind) and self._travels(kind)
+
+    def _class_reduced(self, kind: type) -> Any:
         make, arguments, (state, slots), *rest = fast._dynamic_class_reduce(kind)
         if issubclass(kind, enum.Enum):
             self.with_trees = True
@@ -305,6 +321,18 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if type(kind) is _TYPED_DICT:  # such a class is a dict, but cannot be made as a subclass
             bases = (vars(typing)["TypedDict"],)
         reduced = (make, (*arguments[:2], bases, words, *arguments[4:]), (state, slots), *rest)
+        maker = next(each for each in type(kind).__mro__ if not self._travels(each))
+        # That of generic classes, before Python 3.7, calls itself for each of their parameters.
+        if maker is not type(kind) and maker.__name__ != "GenericMeta":
+            if self.version is not None and self.version < (3, 7) and issubclass(kind, _GENERIC):
+                raise Lacking(
+                    f"the class {kind.__qualname__} has a metaclass, and on Python 3.6 generic"
+                    " classes have one of their own"
+                )
+            if bases is not kind.__bases__:  # what was written there, such as Generic[T]
+                words["__orig_bases__"] = bases
+            arguments = (maker, type(kind), kind.__name__, kind.__bases__, words)
+            reduced = (loader.make_class_as, arguments, (state, maker), *rest)
         if self.version is not None or (len(bases) > 1 and bases[0] is tuple):
             from redgrease.shipping import foreign  # which needs Python 3.7
 
