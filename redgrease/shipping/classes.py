@@ -23,8 +23,6 @@ def make_namedtuple(
 
     made: Any = collections.namedtuple(name, fields, rename=True)  # type: ignore[misc]
     made.__new__.__defaults__ = tuple(defaults) or None
-    if defaults:
-        made._field_defaults = dict(zip(fields[-len(defaults) :], defaults))
     if generic:
         setattr(made, "__class_getitem__", classmethod(lambda cls, types: cls))  # noqa: B010
     made.__module__, made.__qualname__ = module, qualname

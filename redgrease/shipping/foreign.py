@@ -8,6 +8,7 @@ import typing
 from typing import Any, Dict, List, Tuple
 
 from redgrease.shipping import classes
+from redgrease.shipping.hints import fitting
 from redgrease.shipping.standard import Lacking
 
 __all__ = ["fitted"]
@@ -41,8 +42,8 @@ _PROTOCOL_WORDS = frozenset(
 _NAMEDTUPLE_WORDS = frozenset(
     [
         *("__new__", "_make", "_replace", "__replace__", "__repr__", "_asdict", "__getnewargs__"),
-        *("__slots__", "_fields", "_fields_defaults", "_field_defaults", "_field_types"),
-        *("__annotations__", "__match_args__", "__orig_bases__", "__getstate__", "_source"),
+        *("__slots__", "_fields", "_fields_defaults", "_field_types", "_source"),
+        *("__match_args__", "__orig_bases__", "__getstate__"),
         *("__parameters__", "__class_getitem__"),
     ]
 )
@@ -63,25 +64,20 @@ def fitted(kind: type, reduced: Tuple[Any, ...], version: Version) -> Tuple[Any,
         Lacking: It cannot be made there.
     """
     if type(kind).__name__ == "_TypedDictMeta":
-        return _typed_dict(kind)
+        return _typed_dict(kind, version)
     make, arguments, (state, slots), *rest = reduced
     state = {name: value for name, value in state.items() if name not in _MADE}
-    if is_namedtuple(kind):
-        return namedtuple(kind, state)
     if "__annotations__" in state:
         state["__annotations__"] = {
-            name: _hint(hint) for name, hint in state["__annotations__"].items()
+            name: fitting(hint, version) for name, hint in state["__annotations__"].items()
         }
+    if is_namedtuple(kind):
+        return namedtuple(kind, state)
     if "__dataclass_fields__" in vars(kind):
         return _dataclass(kind, make, arguments, state, version)
     if hasattr(kind, "_is_protocol"):
         return _protocol(make, arguments, state)
     return (make, arguments, (state, slots), *rest)
-
-
-def _hint(hint: Any) -> Any:
-    """An annotation: a class, or a text, since versions differ in what else there is."""
-    return hint if type(hint) is type or isinstance(hint, str) else str(hint)
 
 
 def _is_from(value: Any, *files: str) -> bool:
@@ -95,8 +91,8 @@ def _is_from(value: Any, *files: str) -> bool:
 # -- typed dicts
 
 
-def _typed_dict(kind: Any) -> Tuple[Any, ...]:
-    hints = {name: _hint(hint) for name, hint in kind.__annotations__.items()}
+def _typed_dict(kind: Any, version: Version) -> Tuple[Any, ...]:
+    hints = {name: fitting(hint, version) for name, hint in kind.__annotations__.items()}
     words = {"__annotations__": hints, "__module__": kind.__module__, "__doc__": kind.__doc__}
     for name in ("__qualname__", "__total__", "__required_keys__", "__optional_keys__"):
         if hasattr(kind, name):
@@ -141,7 +137,6 @@ def namedtuple(kind: Any, state: Dict[str, Any]) -> Tuple[Any, ...]:
     Returns:
         How to pickle it.
     """
-    defaults = getattr(kind, "_field_defaults", {})
     fields = kind._fields
     home = collections.namedtuple.__code__.co_filename
     own = {
@@ -151,7 +146,8 @@ def namedtuple(kind: Any, state: Dict[str, Any]) -> Tuple[Any, ...]:
         and name not in ("__module__", "__qualname__")
         and (name not in _NAMEDTUPLE_WORDS or (_is_function(value) and not _is_from(value, home)))
     }
-    values = [defaults[name] for name in fields if name in defaults]
+    # Not what `_field_defaults` says: there is an older way of setting them.
+    values = [] if "__new__" in own else list(kind.__new__.__defaults__ or ())
     generic = len(kind.__bases__) > 1
     arguments = (kind.__name__, fields, values, kind.__module__, kind.__qualname__, generic)
     return classes.make_namedtuple, arguments, own, None, None, classes.fill
@@ -171,7 +167,7 @@ def _dataclass(
         raise Lacking("it is not there on Python 3.6: the module dataclasses came with Python 3.7")
     hints = vars(kind).get("__annotations__", {})
     every = kind.__dataclass_fields__
-    fields = [_field(every[name]) for name in hints if name in every]
+    fields = [_field(every[name], version) for name in hints if name in every]
     variables = [name for name in every if _is_class_variable(every[name])]
     own = {
         name: value
@@ -201,7 +197,7 @@ def _is_class_variable(field: Any) -> bool:
     return bool(field._field_type is dataclasses._FIELD_CLASSVAR)  # type: ignore[attr-defined]
 
 
-def _field(field: Any) -> Tuple[str, str, Any, Dict[str, Any]]:
+def _field(field: Any, version: Version) -> Tuple[str, str, Any, Dict[str, Any]]:
     """A field, as :func:`redgrease.shipping.classes.fill_dataclass` takes it."""
     names: List[str] = ["init", "repr", "hash", "compare"]
     given = {name: getattr(field, name) for name in names}
@@ -212,4 +208,4 @@ def _field(field: Any) -> Tuple[str, str, Any, Dict[str, Any]]:
         given["metadata"] = dict(field.metadata)
     if getattr(field, "kw_only", False) is True:
         given["kw_only"] = True
-    return field.name, field._field_type.name, _hint(field.type), given
+    return field.name, field._field_type.name, fitting(field.type, version), given

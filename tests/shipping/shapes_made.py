@@ -1,9 +1,17 @@
 """Classes that Python makes in ways of its own, and metaclasses or bases of the user's."""
 
+import abc
+import collections
+import enum
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from shaping import collector
+
+try:
+    import zoneinfo
+except ImportError:  # before Python 3.9
+    zoneinfo = None
 
 SHAPES, NEEDS, shape = collector()
 
@@ -78,3 +86,130 @@ class Door(Closing, tag="door"):
 @shape(3, 8)
 def protocols_with_a_hook(x):
     return [Door().close(), Closing.made]
+
+
+class Mode(enum.Enum):
+    FAST = "f"
+    SLOW = "s"
+
+
+class Abstract(abc.ABC):
+    def __init__(self, value):
+        self.value = value
+
+
+class Converting:
+    def __init__(self, **values):
+        for name, hint in self.__annotations__.items():
+            setattr(self, name, hint(values[name]))
+
+
+class Settings(Converting):
+    mode: Mode
+    port: int
+    more: Abstract
+
+
+@dataclass
+class Part:
+    mode: Mode
+    thing: Abstract
+
+
+@dataclass
+class Whole:
+    first: Part
+    parts: typing.List[Part]
+    table: typing.Dict[str, "Part"]
+    last: typing.Optional[Part] = None
+    call: typing.Callable[[int], Part] = None
+    text: "typing.List[Part]" = None
+    kind: typing.ClassVar[typing.Type[Mode]] = Mode
+
+
+class Row(typing.NamedTuple):
+    mode: Mode
+    parts: typing.Tuple[int, ...] = ()
+
+
+class Movie(typing.TypedDict):
+    mode: Mode
+    names: typing.List[str]
+
+
+def described(hint):
+    """What is the same in all versions."""
+    if isinstance(hint, (type, str)) and not hasattr(hint, "__args__"):
+        return hint if isinstance(hint, str) else hint.__name__
+    if hint is ...:
+        return "..."
+    return [described(each) for each in getattr(hint, "__args__", None) or ()] or "?"
+
+
+@shape(3, 7)
+def annotations_that_are_called(x):
+    made = Settings(mode="f", port=str(x), more=x)
+    types = [each.type for each in fields(Part)]
+    return [
+        made.mode is Mode.FAST,
+        made.port,
+        made.more.value,
+        types[0]("s").name,
+        types[1](x).value,
+    ]
+
+
+@shape(3, 7)
+def annotations_of_all_kinds(x):
+    hints = [each.type for each in fields(Whole)]
+    # Before Python 3.7, that of a parameter is there as well.
+    assert hints[1].__args__ == (Part,) and hints[3] == typing.Optional[Part]
+    assert hints[4] == typing.Callable[[int], Part]
+    kinds = [Row.__annotations__, Movie.__annotations__, Row.__annotations__["parts"].__args__[0]]
+    assert Whole.__annotations__["kind"] == typing.ClassVar[typing.Type[Mode]]
+    forward = described(hints[2])
+    return [
+        list(map(described, [*hints[:2], *hints[3:]])),
+        forward[0],
+        [described(hint) for hint in kinds[0].values()],
+        [described(hint) for hint in kinds[1].values()],
+        kinds[2].__name__,
+    ]
+
+
+class Clock(typing.NamedTuple):
+    zone: zoneinfo.ZoneInfo if zoneinfo else None
+    hours: int = 0
+
+
+@dataclass
+class Watch:
+    zone: zoneinfo.ZoneInfo if zoneinfo else None
+    hours: typing.Optional[int] = 0
+
+
+@shape(3, 7)
+def annotations_that_not_all_versions_have(x):
+    return [Clock(None, x).hours, Watch(None, x).hours]
+
+
+Older = collections.namedtuple("Older", "a b c")
+Older.__new__.__defaults__ = (None, 2)
+Newer = collections.namedtuple("Newer", "a b", defaults=[1])
+
+
+class Between(collections.namedtuple("Between", "a b")):
+    pass
+
+
+Between.__new__.__defaults__ = (3,)
+
+
+@shape()
+def named_tuples_with_defaults_set_the_old_way(x):
+    return [
+        Older(x),
+        Older._field_defaults if x > 9 else {},
+        Newer(x)._asdict()["b"],
+        Between(x)[:],
+    ]
