@@ -170,19 +170,26 @@ def fill_dataclass(
     Args:
         made: The class.
         state: Its attributes; the fields, each with its kind, type, and arguments of ``field()``;
-            and the arguments of the decorator.
+            and the arguments of the decorator, with attributes that are set after it.
     """
     import dataclasses
     import typing
 
     attributes, fields, settings = state
+    after = settings.pop("after")
     kinds = {"_FIELD_CLASSVAR": typing.ClassVar, "_FIELD_INITVAR": dataclasses.InitVar}
     slots = {name: vars(made)[name] for name, _, _, _ in fields if _is_slot(vars(made).get(name))}
     fill(made, attributes)
     keywords = set(getattr(made, "_redgrease_keywords", ()))
+    later = {}
     for name, kind, _, arguments in fields:
         if sys.version_info < (3, 10) and arguments.pop("kw_only", False):
             keywords.add(name)
+        if kind == "_FIELD" and "default" in arguments:
+            if is_left_out(arguments["default"], arguments["init"], name in slots):
+                later[name] = value = arguments.pop("default")
+                if arguments["init"] or name in slots:
+                    arguments["default_factory"] = lambda value=value: value
         if kind != "_FIELD_CLASSVAR":
             setattr(made, name, dataclasses.field(**arguments))
     # Texts would be looked up in a module that is not there, so they come afterwards.
@@ -196,7 +203,21 @@ def fill_dataclass(
     dataclasses.dataclass(**settings)(made)
     for name, _, hint, _ in fields:
         made.__annotations__[name] = made.__dataclass_fields__[name].type = hint
+    for name, value in later.items():
+        made.__dataclass_fields__[name].default = value
+        made.__dataclass_fields__[name].default_factory = dataclasses.MISSING
+    fill(made, dict(later, **after))
     fill(made, slots)  # in whose place the decorator has put the defaults
+
+
+def is_left_out(default: Any, init: bool, slot: bool) -> bool:
+    """Whether the decorator must not see a field's default.
+
+    Versions differ in which they take for mutable; and what is not given to ``__init__`` it leaves
+    to the class, which has no room for it beside a slot.
+    """
+    mutable = isinstance(default, (list, dict, set)) or type(default).__hash__ is None
+    return mutable or (slot and not init)
 
 
 def _is_slot(value: Any) -> bool:

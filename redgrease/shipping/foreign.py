@@ -179,6 +179,12 @@ def _dataclass(
     params = kind.__dataclass_params__
     names = ["init", "repr", "eq", "order", "unsafe_hash", "frozen"]
     settings = {name: getattr(params, name) for name in names}
+    # Descriptors, of whose values the decorator makes defaults, and what was set afterwards.
+    settings["after"] = {
+        name: state[name]
+        for name in every
+        if name in state and name not in variables and state[name] is not every[name].default
+    }
     settings["state"] = _is_from(vars(kind).get("__getstate__"), *_DATACLASS_FILES)
     return make, arguments, (own, fields, settings), None, None, classes.fill_dataclass
 

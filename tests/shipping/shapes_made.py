@@ -4,7 +4,7 @@ import abc
 import collections
 import enum
 import typing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from shaping import collector
 
@@ -175,6 +175,77 @@ def annotations_of_all_kinds(x):
         [described(hint) for hint in kinds[1].values()],
         kinds[2].__name__,
     ]
+
+
+class Money:
+    def __init__(self, amount):
+        self.amount = amount
+
+    def __eq__(self, other):
+        return self.amount == other.amount
+
+
+MONEY = Money(3)
+
+
+try:
+
+    @dataclass
+    class Wallet:
+        owner: str
+        money: Money = MONEY
+        kept: Money = field(default=MONEY, init=False)
+        more: int = 1
+
+except ValueError:  # since Python 3.11
+
+    @dataclass
+    class Wallet:
+        owner: str
+        money: Money = field(default_factory=lambda: MONEY)
+        kept: Money = field(default_factory=lambda: MONEY, init=False)
+        more: int = 1
+
+    Wallet.money = Wallet.kept = MONEY
+
+
+@dataclass
+class Purse(Wallet):
+    last: int = 5
+
+
+@shape(3, 7)
+def data_classes_with_defaults_that_have_no_hash(x):
+    made = [Wallet("a"), Purse("b", Money(x)), Purse("c", last=x)]
+    return [
+        [each.money.amount for each in made],
+        [each.kept is MONEY for each in made],
+        made[0].money is Wallet.money is MONEY,
+        made[2].last,
+        made[0] == Wallet("a", Money(3)),
+    ]
+
+
+class Checked:
+    def __set_name__(self, owner, name):
+        self.name = "_" + name
+
+    def __get__(self, instance, owner=None):
+        return 7 if instance is None else getattr(instance, self.name)
+
+    def __set__(self, instance, value):
+        setattr(instance, self.name, int(value))
+
+
+@dataclass
+class Gauge:
+    value: int = Checked()
+    unit: str = "m"
+
+
+@shape(3, 7)
+def data_classes_with_descriptors(x):
+    return [Gauge().value, Gauge(str(x)).value, repr(Gauge(x)), vars(Gauge(x))]
 
 
 class Clock(typing.NamedTuple):
