@@ -176,7 +176,7 @@ def fill_dataclass(
     import typing
 
     attributes, fields, settings = state
-    after = settings.pop("after")
+    after, inherited = settings.pop("after"), settings.pop("inherited")
     kinds = {"_FIELD_CLASSVAR": typing.ClassVar, "_FIELD_INITVAR": dataclasses.InitVar}
     slots = {name: vars(made)[name] for name, _, _, _ in fields if _is_slot(vars(made).get(name))}
     fill(made, attributes)
@@ -185,11 +185,10 @@ def fill_dataclass(
     for name, kind, _, arguments in fields:
         if sys.version_info < (3, 10) and arguments.pop("kw_only", False):
             keywords.add(name)
-        if kind == "_FIELD" and "default" in arguments:
-            if is_left_out(arguments["default"], arguments["init"], name in slots):
-                later[name] = value = arguments.pop("default")
-                if arguments["init"] or name in slots:
-                    arguments["default_factory"] = lambda value=value: value
+        if kind == "_FIELD" and is_left_out(arguments, name in slots):
+            later[name] = value = arguments.pop("default")
+            if arguments["init"] or name in slots:
+                arguments["default_factory"] = lambda value=value: value
         if kind != "_FIELD_CLASSVAR":
             setattr(made, name, dataclasses.field(**arguments))
     # Texts would be looked up in a module that is not there, so they come afterwards.
@@ -200,7 +199,10 @@ def fill_dataclass(
         made.__init__ = keyword_init(made)
     if settings.pop("state", False):
         made.__getstate__, made.__setstate__ = get_slots, set_slots
+    fill(made, dict.fromkeys(inherited, same))  # so that none are made
     dataclasses.dataclass(**settings)(made)
+    for name in inherited:
+        type.__delattr__(made, name)
     for name, _, hint, _ in fields:
         made.__annotations__[name] = made.__dataclass_fields__[name].type = hint
     for name, value in later.items():
@@ -210,14 +212,17 @@ def fill_dataclass(
     fill(made, slots)  # in whose place the decorator has put the defaults
 
 
-def is_left_out(default: Any, init: bool, slot: bool) -> bool:
+def is_left_out(arguments: Dict[str, Any], slot: bool) -> bool:
     """Whether the decorator must not see a field's default.
 
     Versions differ in which they take for mutable; and what is not given to ``__init__`` it leaves
     to the class, which has no room for it beside a slot.
     """
+    if "default" not in arguments:
+        return False
+    default = arguments["default"]
     mutable = isinstance(default, (list, dict, set)) or type(default).__hash__ is None
-    return mutable or (slot and not init)
+    return mutable or (slot and not arguments["init"])
 
 
 def _is_slot(value: Any) -> bool:

@@ -28,10 +28,8 @@ _DATACLASS_WORDS = frozenset(
         *("__replace__", "__slots__", "__getstate__", "__setstate__"),
     ]
 )
-_DATACLASS_FILES = (
-    dataclasses.dataclass.__code__.co_filename,
-    reprlib.recursive_repr.__code__.co_filename,
-)
+_DATACLASS_FILE = dataclasses.dataclass.__code__.co_filename
+_REPEATED = reprlib.recursive_repr.__code__.co_filename
 _PROTOCOL_WORDS = frozenset(
     [
         *("_is_protocol", "_is_runtime_protocol", "__protocol_attrs__", "__parameters__"),
@@ -66,7 +64,10 @@ def fitted(kind: type, reduced: Tuple[Any, ...], version: Version) -> Tuple[Any,
     if type(kind).__name__ == "_TypedDictMeta":
         return _typed_dict(kind, version)
     make, arguments, (state, slots), *rest = reduced
-    state = {name: value for name, value in state.items() if name not in _MADE}
+    inherited = [name for name, value in state.items() if _is_inherited(kind, name, value)]
+    state = {
+        name: value for name, value in state.items() if name not in _MADE and name not in inherited
+    }
     if "__annotations__" in state:
         state["__annotations__"] = {
             name: fitting(hint, version) for name, hint in state["__annotations__"].items()
@@ -74,18 +75,41 @@ def fitted(kind: type, reduced: Tuple[Any, ...], version: Version) -> Tuple[Any,
     if is_namedtuple(kind):
         return namedtuple(kind, state)
     if "__dataclass_fields__" in vars(kind):
-        return _dataclass(kind, make, arguments, state, version)
+        return _dataclass(kind, (make, arguments, state), inherited, version)
     if hasattr(kind, "_is_protocol"):
         return _protocol(make, arguments, state)
     return (make, arguments, (state, slots), *rest)
 
 
 def _is_from(value: Any, *files: str) -> bool:
-    """Whether a function was made by code of certain files, or without any."""
-    code = getattr(getattr(value, "__func__", value), "__code__", None)
-    return isinstance(code, types.CodeType) and (
-        code.co_filename in files or code.co_filename.startswith("<string")
-    )
+    """Whether a function was made by code of certain files, or of a text that they wrote."""
+    function = getattr(value, "__func__", value)
+    code = getattr(function, "__code__", None)
+    if isinstance(code, types.CodeType) and code.co_filename == _REPEATED:
+        # The user may have asked for it, too.
+        function = getattr(function, "__wrapped__", None)
+        code = getattr(function, "__code__", None)
+    if not isinstance(code, types.CodeType):
+        return False
+    of_text = code.co_filename.startswith("<string") and _is_text(function)
+    return of_text or code.co_filename in files
+
+
+def _is_text(function: Any) -> bool:
+    """Whether a function without a file was made by Python, and not by `python -c` or `exec`."""
+    code = function.__code__
+    if hasattr(code, "co_qualname"):  # since Python 3.11
+        return bool(code.co_qualname.startswith(("__create_fn__", "<lambda>")))
+    return bool(code.co_firstlineno <= 2)  # there is one function in each text
+
+
+def _is_inherited(kind: type, name: str, value: Any) -> bool:
+    """Whether a method was taken from the next base that has it, for which it was made.
+
+    It has no source, and is the same without being there twice.
+    """
+    others = (vars(base)[name] for base in kind.__mro__[1:] if name in vars(base))
+    return _is_from(value, _DATACLASS_FILE) and next(others, None) is value
 
 
 # -- typed dicts
@@ -161,8 +185,9 @@ def _is_function(value: Any) -> bool:
 
 
 def _dataclass(
-    kind: Any, make: Any, arguments: Tuple[Any, ...], state: Dict[str, Any], version: Version
+    kind: Any, reduced: Tuple[Any, ...], inherited: List[str], version: Version
 ) -> Tuple[Any, ...]:
+    make, arguments, state = reduced
     if version < (3, 7):
         raise Lacking("it is not there on Python 3.6: the module dataclasses came with Python 3.7")
     hints = vars(kind).get("__annotations__", {})
@@ -185,7 +210,8 @@ def _dataclass(
         for name in every
         if name in state and name not in variables and state[name] is not every[name].default
     }
-    settings["state"] = _is_from(vars(kind).get("__getstate__"), *_DATACLASS_FILES)
+    settings["state"] = _is_from(vars(kind).get("__getstate__"), _DATACLASS_FILE)
+    settings["inherited"] = inherited
     return make, arguments, (own, fields, settings), None, None, classes.fill_dataclass
 
 
@@ -193,9 +219,8 @@ def _is_made(name: str, value: Any) -> bool:
     """Whether an attribute of a data class was made by the decorator."""
     return (
         name in _DATACLASS_WORDS
-        or (name == "__hash__" and value is None)
         or isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType))
-        or (name.startswith("__") and _is_from(value, *_DATACLASS_FILES))
+        or (name.startswith("__") and _is_from(value, _DATACLASS_FILE))
     )
 
 

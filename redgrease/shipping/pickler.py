@@ -121,6 +121,16 @@ def _is_slot(kind: type, value: Any) -> bool:
     return isinstance(value, slots) and value.__objclass__ is kind
 
 
+def _taken_from_bases(kind: type, known: Dict[str, Any]) -> Dict[str, Any]:
+    """What a class has of its own though one of its bases has the very same."""
+    bases = [vars(base) for base in kind.__bases__]
+    return {
+        name: value
+        for name, value in vars(kind).items()
+        if name not in known and any(base.get(name, bases) is value for base in bases)
+    }
+
+
 def _is_found(value: Any) -> bool:
     """Whether something is where it says it is."""
     return getattr(sys.modules.get(value.__module__), value.__name__, None) is value
@@ -307,6 +317,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _class_reduced(self, kind: type) -> Any:
         make, arguments, (state, slots), *rest = fast._dynamic_class_reduce(kind)
+        # cloudpickle leaves out what a base has as well, though another base may come before.
+        state.update(_taken_from_bases(kind, state))
         if issubclass(kind, enum.Enum):
             self.with_trees = True
             return enumeration(kind, state, self.version)

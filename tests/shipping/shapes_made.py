@@ -3,6 +3,7 @@
 import abc
 import collections
 import enum
+import reprlib
 import typing
 from dataclasses import dataclass, field, fields
 
@@ -283,4 +284,102 @@ def named_tuples_with_defaults_set_the_old_way(x):
         Older._field_defaults if x > 9 else {},
         Newer(x)._asdict()["b"],
         Between(x)[:],
+    ]
+
+
+class Ground:
+    def go(self):
+        return "ground"
+
+
+class Left(Ground):
+    pass
+
+
+class Right:
+    def go(self):
+        return "right"
+
+    where = Ground.go
+
+
+class Crossing(Left, Right):
+    go = Right.go
+
+
+class Light:
+    __slots__ = ()
+
+
+class Lighter(Light):
+    __slots__ = ()
+
+
+class Marked(Lighter):
+    __hash__ = object.__hash__
+
+    def __eq__(self, other):
+        return True
+
+
+@shape()
+def what_a_class_takes_from_a_base(x):
+    return [Crossing().go(), hasattr(Lighter(), "__dict__"), len({Marked(), Marked()})]
+
+
+@dataclass(frozen=True)
+class Parent:
+    number: int
+
+
+@dataclass(eq=True, frozen=True)
+class Same(Parent):
+    text: str = ""
+    __hash__ = Parent.__hash__
+
+
+@dataclass
+class Named:
+    number: int
+    __hash__ = object.__hash__
+
+    @reprlib.recursive_repr("...")
+    def __repr__(self):
+        return "named %r" % (self.number,)
+
+
+@dataclass(eq=False)
+class Equal:
+    number: int
+
+    def __eq__(self, other):
+        return True
+
+
+@dataclass(frozen=True)
+class Unhashed:
+    number: int
+    __hash__ = None
+
+
+def has_hash(value):
+    try:
+        hash(value)
+        return True
+    except TypeError:
+        return False
+
+
+@shape(3, 7)
+def data_classes_with_methods_of_their_own(x):
+    named = Named(x)
+    texts = [repr(named)]
+    named.number = [named]
+    return [
+        *texts,
+        repr(named),
+        hash(Same(x)) == hash(Parent(x)),
+        hash(Same(x, "a")) == hash(Same(x)),
+        *map(has_hash, [Equal(1), Unhashed(1), Named(1)]),
+        Equal(1) == Equal(x),
     ]
