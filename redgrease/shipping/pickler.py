@@ -21,6 +21,7 @@ from redgrease import runtime
 from redgrease.func import ClosedCommand, Command
 from redgrease.shipping import classes, loader, trees
 from redgrease.shipping.enumerations import enumeration
+from redgrease.shipping.hints import fitting, looks
 from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, SINGLE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
@@ -162,6 +163,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         uses: What is used of them; is added to.
         version: The version of Python that reads it, if it is another one, to which code travels
             as source.
+        hinted: Whether functions keep their annotations.
     """
 
     def __init__(
@@ -170,11 +172,14 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         modules: Modules,
         uses: Uses,
         version: Optional[Tuple[int, ...]] = None,
+        hinted: bool = False,
     ) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self.modules = modules
         self.uses = uses
         self.version = version
+        self.hinted = hinted
+        self.looking = False  # whether a function looks at annotations
         self.needs_redgrease = False
         self.with_trees = version is not None
         self.functions: List[types.FunctionType] = []
@@ -396,8 +401,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         """Pickle a function by value."""
         make, arguments, (attributes, slots), *rest = super()._dynamic_function_reduce(func)
         slots = dict(slots)
-        # Nothing on a server looks at annotations, and they would bring their types along.
-        slots["__annotations__"] = {}
+        # They would bring their types along, and there are few functions that look at them.
+        slots["__annotations__"] = self._hints(func) if self.hinted else {}
         names: Dict[str, Any] = slots["__globals__"]
         for name in names_in(func.__code__).bodies:  # cloudpickle looks at functions only
             if name in func.__globals__ and not _is_special(name):
@@ -421,6 +426,12 @@ class Pickler(CloudPickler):  # type: ignore[misc]
                 del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
 
+    def _hints(self, function: types.FunctionType) -> Dict[str, Any]:
+        """The annotations of a function, without what servers may not have."""
+        version = self.version or sys.version_info[:2]
+        hints = {} if is_redgrease(function.__module__) else function.__annotations__
+        return {name: fitting(hint, version, self.modules) for name, hint in hints.items()}
+
     def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
         """What stands for a function's code."""
         key = id(function.__code__)
@@ -437,6 +448,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             except ValueError:  # still empty
                 continue
         self.uses.note(code, variables)
+        if not is_redgrease(function.__module__):
+            self.looking = self.looking or looks(code, variables.values())
         if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True
 
@@ -487,14 +500,17 @@ def dumps(
     if version is not None:
         version = tuple(version[:2])
         version = None if version == sys.version_info[:2] else version
+    hinted = False
     while True:
         before = uses.size()
         with io.BytesIO() as file:
-            pickler = Pickler(file, modules, uses, version)
+            pickler = Pickler(file, modules, uses, version, hinted)
             pickler.dump(value)
             # What is used of a module is known when all functions have been looked at; if
             # something was found that had not been known from the start, once more.
-            if uses.size() == before or not pickler.travelling:
+            known = hinted or not pickler.looking
+            hinted = hinted or pickler.looking
+            if known and (uses.size() == before or not pickler.travelling):
                 return Pickled(
                     *(file.getvalue(), pickler.needs_redgrease, pickler.functions),
                     *(pickler.plain, pickler.with_trees),

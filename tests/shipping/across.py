@@ -36,6 +36,7 @@ FILES = {
     "shapes_data": (3, 8),
     "shapes_library": (3, 8),
     "shapes_plugins": (3, 6),
+    "shapes_hints": (3, 6),
     "shapes_made": (3, 8),
     "shapes_38": (3, 8),
     "shapes_310": (3, 10),

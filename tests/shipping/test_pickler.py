@@ -79,6 +79,19 @@ def test_annotations_stay_here():
     assert load(pickled.data).__annotations__ == {}
 
 
+def test_annotations_travel_to_those_who_look_at_them():
+    def annotated(x: typing.List[pytest.Item], y: int, z: pytest.Item = None) -> "text":  # noqa: F821
+        return x
+
+    for look in (lambda: annotated.__annotations__, lambda: typing.get_type_hints(annotated)):
+        pickled = dumps([annotated, look])
+        hints = load(pickled.data)[0].__annotations__
+        assert hints["y"] is int and hints["return"] == "text"
+        assert hints["z"] == "_pytest.nodes.Item"  # which the server may be without
+        assert isinstance(hints["x"], str)
+    assert load(dumps([annotated, lambda x: x.signature]).data)[0].__annotations__ == {}
+
+
 def test_proxies_are_not_taken_for_what_they_show():
     assert back([ExecutionResult]) == [ExecutionResult]
     with pytest.raises(AttributeError):
