@@ -297,6 +297,18 @@ def arguments_of(
     return values
 
 
+# -- what belongs to an event loop
+
+
+class CurrentLoop:
+    """The event loop that runs at the time, for locks that have one before Python 3.10."""
+
+    def __getattr__(self, name: str) -> Any:
+        import asyncio
+
+        return getattr(asyncio.get_event_loop(), name)
+
+
 # -- what types are made of
 
 

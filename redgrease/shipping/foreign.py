@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import reprlib
+import string
 import types
 import typing
 from typing import Any, Dict, List, Tuple
@@ -64,6 +65,8 @@ def fitted(kind: type, reduced: Tuple[Any, ...], version: Version) -> Tuple[Any,
     if type(kind).__name__ == "_TypedDictMeta":
         return _typed_dict(kind, version)
     make, arguments, (state, slots), *rest = reduced
+    if issubclass(kind, string.Template):
+        arguments = _template(kind, arguments, version)
     inherited = [name for name, value in state.items() if _is_inherited(kind, name, value)]
     state = {
         name: value for name, value in state.items() if name not in _MADE and name not in inherited
@@ -122,6 +125,17 @@ def _typed_dict(kind: Any, version: Version) -> Tuple[Any, ...]:
         if hasattr(kind, name):
             words[name] = getattr(kind, name)
     return classes.make_typed_dict, (kind.__name__, words)
+
+
+# -- templates
+
+
+def _template(kind: Any, arguments: Tuple[Any, ...], version: Version) -> Tuple[Any, ...]:
+    if version < (3, 7) and "(?a:" in kind.pattern.pattern:
+        raise Lacking("the pattern of a string.Template is another one before Python 3.7")
+    # Before Python 3.11 it has a metaclass; what that has made of the class comes along.
+    known = type(kind) is not type(string.Template)
+    return arguments if known else (type, *arguments[1:])
 
 
 # -- protocols

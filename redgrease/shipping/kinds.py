@@ -14,7 +14,7 @@ from cloudpickle import CloudPickler
 from redgrease.codes import with_file
 from redgrease.shipping import classes, loader
 
-__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "REMADE", "SINGLE", "dispatcher"]
+__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "SINGLE", "dispatcher"]
 
 Reduced = Tuple[Any, ...]
 
@@ -37,10 +37,6 @@ OTHERS: Dict[type, Callable[[Any], Reduced]] = {
 }
 # On servers of other versions.
 FOREIGN: Dict[type, Callable[[Any, Tuple[int, ...]], Any]] = {}
-# The same, by the names of their classes, which need not be loaded: their state has changed.
-REMADE: Dict[Tuple[str, str], Callable[[Any], Reduced]] = {
-    ("statistics", "NormalDist"): lambda dist: (type(dist), (dist.mean, dist.stdev)),
-}
 # Objects that there is one of in each process, by their ids: where each process finds its own.
 SINGLE: Dict[int, Tuple[str, str]] = {
     id(getattr(os, name)): ("os", name) for name in ("environ", "environb") if hasattr(os, name)

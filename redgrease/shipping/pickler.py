@@ -22,11 +22,12 @@ from redgrease.func import ClosedCommand, Command
 from redgrease.shipping import classes, loader, trees
 from redgrease.shipping.enumerations import enumeration
 from redgrease.shipping.hints import fitting, looks
-from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, SINGLE, dispatcher
+from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, SINGLE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import origin_of, source_of
-from redgrease.shipping.standard import HIDDEN, TIMEOUTS, Lacking, lacks, public_name
+from redgrease.shipping.standard import HIDDEN, TIMEOUTS, Lacking, lacks, owner_of, public_name
+from redgrease.shipping.states import restated
 
 __all__ = ["Pickled", "dumps"]
 
@@ -218,6 +219,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._class(obj)
         if issubclass(kind, types.ModuleType):
             return self._module(obj)
+        if kind is types.MethodType:
+            return self._method(obj)
         if kind is _CACHED:
             return self._cached(obj)
         if kind is typing.TypeVar:
@@ -241,8 +244,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
             self.plain = False
-        if self.version is not None and (kind.__module__, kind.__name__) in REMADE:
-            return REMADE[kind.__module__, kind.__name__](obj)
+            if self.version is not None:
+                return restated(obj, self.version)
         return NotImplemented
 
     def _word(self, obj: Any) -> Any:
@@ -285,9 +288,21 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return NotImplemented
         public, name = public_name(value)
         self._check(public, name)
+        owner = owner_of(value)
+        if owner is not None:
+            there = public_name(owner)[0] == home
+            return NotImplemented if there else (getattr, (owner, name))
         if (public, name) == (home, value.__name__):
             return NotImplemented
         return loader.named, (public, name)
+
+    def _method(self, method: types.MethodType) -> Any:
+        """How a bound method is pickled: one of the standard library as what its object has."""
+        home, name = method.__func__.__module__, getattr(method.__func__, "__name__", "")
+        if self.version is None or not isinstance(home, str) or not is_standard(home):
+            return NotImplemented
+        found = getattr(method.__self__, name, None)
+        return (getattr, (method.__self__, name)) if found == method else NotImplemented
 
     def _class(self, kind: type) -> Any:
         home = kind.__module__
