@@ -12,7 +12,7 @@ from redgrease.shipping import classes
 from redgrease.shipping.hints import fitting
 from redgrease.shipping.standard import Lacking
 
-__all__ = ["fitted"]
+__all__ = ["fitted", "is_generated", "is_namedtuple", "namedtuple"]
 
 Version = Tuple[int, ...]
 
@@ -113,6 +113,12 @@ def _is_inherited(kind: type, name: str, value: Any) -> bool:
     """
     others = (vars(base)[name] for base in kind.__mro__[1:] if name in vars(base))
     return _is_from(value, _DATACLASS_FILE) and next(others, None) is value
+
+
+def is_generated(function: Any) -> bool:
+    """Whether a function was written by Python, for a data class or a named tuple."""
+    name = function.__name__
+    return name.startswith("__") and name.endswith("__") and _is_from(function)
 
 
 # -- typed dicts

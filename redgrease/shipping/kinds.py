@@ -2,12 +2,13 @@
 
 import collections
 import collections.abc
+import contextlib
 import functools
 import os
 import sys
 import types
 import typing
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from cloudpickle import CloudPickler
 
@@ -29,11 +30,27 @@ def _view(make: Any) -> Callable[[Any], Reduced]:
     return lambda view: (make, (list(view), True))
 
 
+def _context(manager: Any) -> Any:
+    """A context manager that was not entered yet, as it is where it decorates functions."""
+    entered = not hasattr(manager, "func")
+    if sys.version_info < (3, 10):  # where not all of them forget it then
+        frame = getattr(manager.gen, "gi_frame", None) or getattr(manager.gen, "ag_frame", None)
+        entered = entered or frame is None or frame.f_lasti != -1
+    if entered:
+        return NotImplemented
+    return type(manager), (manager.func, manager.args, manager.kwds)
+
+
+_CONTEXTS: List[type] = [contextlib._GeneratorContextManager]
+if sys.version_info >= (3, 7):
+    _CONTEXTS.append(contextlib._AsyncGeneratorContextManager)
+
 # On any server.
 OTHERS: Dict[type, Callable[[Any], Reduced]] = {
     type(_ORDERED.keys()): _view(loader.make_keys),
     type(_ORDERED.values()): _view(loader.make_values),
     type(_ORDERED.items()): _view(loader.make_items),
+    **dict.fromkeys(_CONTEXTS, _context),
 }
 # On servers of other versions.
 FOREIGN: Dict[type, Callable[[Any, Tuple[int, ...]], Any]] = {}

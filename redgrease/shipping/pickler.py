@@ -449,6 +449,13 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
         """What stands for a function's code."""
+        from redgrease.shipping import foreign
+
+        if foreign.is_generated(function):
+            raise Lacking(
+                "Python has written it, for a data class or a named tuple, and each version writes"
+                " its own; let a subclass call it by super(), or use __post_init__()"
+            )
         key = id(function.__code__)
         if key not in self._codes:
             self._codes[key] = _Code(source_of(function, version))

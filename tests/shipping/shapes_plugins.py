@@ -1,6 +1,7 @@
 """Classes that do something when subclasses of them are made."""
 
 import abc
+import contextlib
 import enum
 import typing
 
@@ -168,3 +169,30 @@ class Depth(Level):
 @shape()
 def an_enumeration_whose_base_has_a_hook(x):
     return [Depth.of(x), Depth.unit]
+
+
+TIMES = []
+
+
+@contextlib.contextmanager
+def noted(name, *, more=""):
+    TIMES.append(name + more)
+    yield
+    TIMES.append("end")
+
+
+class Noting:
+    @noted("method")
+    def go(self, x):
+        return [x, *TIMES]
+
+
+@noted("function", more="!")
+def noting(x):
+    return x
+
+
+@shape()
+def context_managers_as_decorators(x):
+    del TIMES[:]
+    return [Noting().go(x), noting(x), Noting().go(x), list(TIMES)]
