@@ -23,8 +23,6 @@ def make_namedtuple(
 
     made: Any = collections.namedtuple(name, fields, rename=True)  # type: ignore[misc]
     made.__new__.__defaults__ = tuple(defaults) or None
-    if defaults:
-        made._field_defaults = dict(zip(fields[-len(defaults) :], defaults))
     if generic:
         setattr(made, "__class_getitem__", classmethod(lambda cls, types: cls))  # noqa: B010
     made.__module__, made.__qualname__ = module, qualname
@@ -33,10 +31,14 @@ def make_namedtuple(
 
 def fill(made: Any, state: Dict[str, Any]) -> None:
     """Give a class its attributes; and an abstract one, the classes that are registered for it."""
+    import abc
+
     for subclass in state.pop("_abc_impl", ()):
-        made.register(subclass)
+        abc.ABCMeta.register(made, subclass)
+    # Metaclasses may forbid it, or make something of it: they have done so on the client.
+    put: Any = type.__setattr__ if hasattr(type(made).__setattr__, "__code__") else setattr
     for name, value in state.items():
-        setattr(made, name, value)
+        put(made, name, value)
 
 
 # -- typed dicts
@@ -61,9 +63,7 @@ def fill_protocol(made: Any, state: Tuple[Dict[str, Any], List[Any], bool]) -> N
     import typing
 
     attributes, subclasses, checkable = state
-    fill(made, attributes)
-    for subclass in subclasses:
-        made.register(subclass)
+    fill(made, dict(attributes, _abc_impl=subclasses))
     demanded = getattr(typing, "_get_protocol_attrs", None)
     if demanded is not None and "__protocol_attrs__" in vars(made):
         made.__protocol_attrs__ = demanded(made)
@@ -170,19 +170,25 @@ def fill_dataclass(
     Args:
         made: The class.
         state: Its attributes; the fields, each with its kind, type, and arguments of ``field()``;
-            and the arguments of the decorator.
+            and the arguments of the decorator, with attributes that are set after it.
     """
     import dataclasses
     import typing
 
     attributes, fields, settings = state
+    after, inherited = settings.pop("after"), settings.pop("inherited")
     kinds = {"_FIELD_CLASSVAR": typing.ClassVar, "_FIELD_INITVAR": dataclasses.InitVar}
     slots = {name: vars(made)[name] for name, _, _, _ in fields if _is_slot(vars(made).get(name))}
     fill(made, attributes)
     keywords = set(getattr(made, "_redgrease_keywords", ()))
+    later = {}
     for name, kind, _, arguments in fields:
         if sys.version_info < (3, 10) and arguments.pop("kw_only", False):
             keywords.add(name)
+        if kind == "_FIELD" and is_left_out(arguments, name in slots):
+            later[name] = value = arguments.pop("default")
+            if arguments["init"] or name in slots:
+                arguments["default_factory"] = lambda value=value: value
         if kind != "_FIELD_CLASSVAR":
             setattr(made, name, dataclasses.field(**arguments))
     # Texts would be looked up in a module that is not there, so they come afterwards.
@@ -193,10 +199,30 @@ def fill_dataclass(
         made.__init__ = keyword_init(made)
     if settings.pop("state", False):
         made.__getstate__, made.__setstate__ = get_slots, set_slots
+    fill(made, dict.fromkeys(inherited, same))  # so that none are made
     dataclasses.dataclass(**settings)(made)
+    for name in inherited:
+        type.__delattr__(made, name)
     for name, _, hint, _ in fields:
         made.__annotations__[name] = made.__dataclass_fields__[name].type = hint
+    for name, value in later.items():
+        made.__dataclass_fields__[name].default = value
+        made.__dataclass_fields__[name].default_factory = dataclasses.MISSING
+    fill(made, dict(later, **after))
     fill(made, slots)  # in whose place the decorator has put the defaults
+
+
+def is_left_out(arguments: Dict[str, Any], slot: bool) -> bool:
+    """Whether the decorator must not see a field's default.
+
+    Versions differ in which they take for mutable; and what is not given to ``__init__`` it leaves
+    to the class, which has no room for it beside a slot.
+    """
+    if "default" not in arguments:
+        return False
+    default = arguments["default"]
+    mutable = isinstance(default, (list, dict, set)) or type(default).__hash__ is None
+    return mutable or (slot and not arguments["init"])
 
 
 def _is_slot(value: Any) -> bool:
@@ -269,6 +295,18 @@ def arguments_of(
         elif field.init:
             fail(f"missing a required argument: {field.name!r}")
     return values
+
+
+# -- what belongs to an event loop
+
+
+class CurrentLoop:
+    """The event loop that runs at the time, for locks that have one before Python 3.10."""
+
+    def __getattr__(self, name: str) -> Any:
+        import asyncio
+
+        return getattr(asyncio.get_event_loop(), name)
 
 
 # -- what types are made of

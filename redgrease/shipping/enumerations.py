@@ -121,7 +121,9 @@ def _styles(kind: Any) -> Dict[str, Any]:
     written = kind.__str__
     if written is enum.Enum.__str__ or not isinstance(written, types.FunctionType):
         styles["__str__"] = written
-    if getattr(kind.__format__, "__module__", None) in ("enum", None):
+    if kind.__format__ is kind._member_type_.__format__:  # that of the data, since Python 3.11
+        styles["__format__"] = kind.__format__
+    elif getattr(kind.__format__, "__module__", None) in ("enum", None):
         as_text = format(member) == str(member) and str(member) != str(member._value_)
         as_text |= isinstance(written, types.FunctionType) and written.__module__ != "enum"
         styles["__format__"] = classes.format_as_text if as_text else classes.format_as_data

@@ -10,6 +10,7 @@ from redgrease.shipping.pickler import dumps
 __all__ = ["not_shippable"]
 
 Version = Optional[Tuple[int, ...]]
+_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 DEPTH = 8  # how far variables are followed
 
 
@@ -32,8 +33,25 @@ def _parts(value: Any) -> Iterator[Tuple[str, Any]]:
     elif isinstance(value, dict):
         for key, item in value.items():
             yield f"the item {key!r}", item
-    elif hasattr(value, "__dict__") and not isinstance(value, type):
+    elif issubclass(type(value), type):
+        yield from _members(value)
+    elif isinstance(value, (classmethod, staticmethod)):
+        yield "what it wraps", value.__func__
+    elif isinstance(value, property):
+        for function in (value.fget, value.fset, value.fdel):
+            yield "what it calls", function
+    elif hasattr(value, "__dict__"):
         for name, item in vars(value).items():
+            yield f"its attribute {name!r}", item
+        yield "its class", type(value)
+
+
+def _members(kind: type) -> Iterator[Tuple[str, Any]]:
+    for base in kind.__bases__:
+        yield "its base", base
+    for name, item in vars(kind).items():
+        # Those are made with the class, and travel as part of it.
+        if name != "_abc_impl" and not isinstance(item, (kind, *_SLOTS)):
             yield f"its attribute {name!r}", item
 
 
@@ -62,6 +80,8 @@ def _described(value: Any) -> str:
     if isinstance(value, types.FunctionType):
         code = value.__code__
         return f"the function {value.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
+    if issubclass(type(value), type):
+        return f"the class {value.__qualname__}"
     return f"a value of type {type(value).__module__}.{type(value).__qualname__}"
 
 

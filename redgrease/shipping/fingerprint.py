@@ -6,6 +6,7 @@ import pickle
 import types
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
+from redgrease.shipping.kinds import SINGLE
 from redgrease.shipping.mentions import names_in
 from redgrease.shipping.modules import Modules
 from redgrease.shipping.pickler import dumps
@@ -98,6 +99,7 @@ class _Reader:
                 function.__defaults__,
                 _sorted(function.__kwdefaults__ or {}),
                 _sorted(vars(function)),
+                _hints(function),
                 list(_variables(function)),
             ]
         )
@@ -118,6 +120,8 @@ class _Reader:
 
     def _object(self, value: Any) -> Iterable[bytes]:
         kind = type(value)
+        if id(value) in SINGLE:
+            return self._all(SINGLE[id(value)])
         if kind in (staticmethod, classmethod):
             return self._all([value.__func__])
         if kind is property:
@@ -158,6 +162,15 @@ def _code(code: types.CodeType) -> Iterator[Any]:
     yield from (code.co_freevars, code.co_cellvars, code.co_name)
     yield getattr(code, "co_exceptiontable", b"")
     yield code.co_consts
+
+
+def _hints(function: types.FunctionType) -> List[Tuple[str, str]]:
+    """The annotations by which some decorators go."""
+    return [
+        (name, hint if isinstance(hint, str) else hint.__qualname__)
+        for name, hint in function.__annotations__.items()
+        if issubclass(type(hint), (str, type))
+    ]
 
 
 def _variables(function: types.FunctionType) -> Iterator[Any]:

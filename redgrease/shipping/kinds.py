@@ -2,18 +2,20 @@
 
 import collections
 import collections.abc
+import contextlib
 import functools
+import os
 import sys
 import types
 import typing
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from cloudpickle import CloudPickler
 
 from redgrease.codes import with_file
 from redgrease.shipping import classes, loader
 
-__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "REMADE", "dispatcher"]
+__all__ = ["DISPATCHER", "FOREIGN", "NAMED", "OTHERS", "SINGLE", "dispatcher"]
 
 Reduced = Tuple[Any, ...]
 
@@ -28,17 +30,33 @@ def _view(make: Any) -> Callable[[Any], Reduced]:
     return lambda view: (make, (list(view), True))
 
 
+def _context(manager: Any) -> Any:
+    """A context manager that was not entered yet, as it is where it decorates functions."""
+    entered = not hasattr(manager, "func")
+    if sys.version_info < (3, 10):  # where not all of them forget it then
+        frame = getattr(manager.gen, "gi_frame", None) or getattr(manager.gen, "ag_frame", None)
+        entered = entered or frame is None or frame.f_lasti != -1
+    if entered:
+        return NotImplemented
+    return type(manager), (manager.func, manager.args, manager.kwds)
+
+
+_CONTEXTS: List[type] = [contextlib._GeneratorContextManager]
+if sys.version_info >= (3, 7):
+    _CONTEXTS.append(contextlib._AsyncGeneratorContextManager)
+
 # On any server.
 OTHERS: Dict[type, Callable[[Any], Reduced]] = {
     type(_ORDERED.keys()): _view(loader.make_keys),
     type(_ORDERED.values()): _view(loader.make_values),
     type(_ORDERED.items()): _view(loader.make_items),
+    **dict.fromkeys(_CONTEXTS, _context),
 }
 # On servers of other versions.
 FOREIGN: Dict[type, Callable[[Any, Tuple[int, ...]], Any]] = {}
-# The same, by the names of their classes, which need not be loaded: their state has changed.
-REMADE: Dict[Tuple[str, str], Callable[[Any], Reduced]] = {
-    ("statistics", "NormalDist"): lambda dist: (type(dist), (dist.mean, dist.stdev)),
+# Objects that there is one of in each process, by their ids: where each process finds its own.
+SINGLE: Dict[int, Tuple[str, str]] = {
+    id(getattr(os, name)): ("os", name) for name in ("environ", "environb") if hasattr(os, name)
 }
 # Those that pickle knows by reference only, and that may be of a module that travels.
 NAMED: Dict[type, Callable[[Any, bool], Reduced]] = {}
@@ -64,6 +82,7 @@ def dispatcher(function: Any) -> Reduced:
 if sys.version_info >= (3, 7):
     import dataclasses
 
+    SINGLE[id(dataclasses.MISSING)] = ("dataclasses", "MISSING")
     OTHERS[dataclasses._FIELD_BASE] = lambda mark: (loader.field_type, (mark.name,))  # type: ignore[attr-defined]
 
     def _forward(reference: Any, version: Tuple[int, ...]) -> Reduced:

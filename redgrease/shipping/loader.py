@@ -221,6 +221,34 @@ def make_class(
     )
 
 
+def make_class_as(
+    maker: Any, metaclass: Any, name: str, bases: Tuple[Any, ...], keywords: Dict[str, Any]
+) -> Any:
+    """A class of a metaclass that came along, and has done its work on the client.
+
+    So another one makes it: the first above that metaclass which did not come along.
+    """
+    made = maker.__new__(metaclass, name, bases, keywords)
+    maker.__init__(made, name, bases, keywords)
+    return made
+
+
+def quietly(hooked: List[Any], make: Any, *arguments: Any) -> Any:
+    """Make a class without calling the ``__init_subclass__`` of bases that came along.
+
+    On the client it was called, and what came of that comes along too.
+    """
+    name = "__init_subclass__"
+    hooks = [(base, vars(base)[name]) for base in hooked if name in vars(base)]
+    for base, _ in hooks:
+        type.__delattr__(base, name)
+    try:
+        return make(*arguments)
+    finally:
+        for base, hook in hooks:
+            type.__setattr__(base, name, hook)
+
+
 def make_enum(
     bases: Tuple[Any, ...],
     name: str,
@@ -241,16 +269,24 @@ def make_enum(
 
 
 def fill_class(made: Any, state: Tuple[Dict[str, Any], Any]) -> Any:
-    """Give a class its attributes."""
+    """Give a class its attributes; in the way of what made it, if that was told."""
     subclasses: List[Any] = []
+    put: Any = state[1].__setattr__ if state[1] else setattr
     for name, value in state[0].items():
         if name == "_abc_impl":
             subclasses = value
         else:
-            setattr(made, name, value)
-    for subclass in subclasses:
-        made.register(subclass)
+            put(made, name, value)
+    register(made, subclasses)
     return made
+
+
+def register(made: Any, subclasses: List[Any]) -> None:
+    """Register classes for an abstract one, which may have a ``register`` of its own."""
+    import abc
+
+    for subclass in subclasses:
+        abc.ABCMeta.register(made, subclass)
 
 
 def make_typevar(

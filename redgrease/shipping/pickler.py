@@ -22,11 +22,13 @@ from redgrease import runtime
 from redgrease.func import ClosedCommand, Command
 from redgrease.shipping import classes, loader, timeouts, trees
 from redgrease.shipping.enumerations import enumeration
-from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, REMADE, dispatcher
+from redgrease.shipping.hints import fitting, looks
+from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, SINGLE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import origin_of, source_of, unions_of
-from redgrease.shipping.standard import HIDDEN, Lacking, lacks, public_name
+from redgrease.shipping.standard import HIDDEN, Lacking, lacks, owner_of, public_name
+from redgrease.shipping.states import restated
 
 __all__ = ["Pickled", "dumps"]
 
@@ -37,6 +39,7 @@ _HEAP_TYPE = 1 << 9
 # Whether something is where it says it is, as cloudpickle 2.0 and 1.6 call it.
 _by_reference = getattr(core, "_should_pickle_by_reference", None) or core._is_importable
 _TYPED_DICT = getattr(typing, "_TypedDictMeta", None)
+_GENERIC: Any = typing.Generic
 _CACHED = type(functools.lru_cache()(int))
 
 
@@ -124,6 +127,16 @@ def _is_slot(kind: type, value: Any) -> bool:
     return isinstance(value, slots) and value.__objclass__ is kind
 
 
+def _taken_from_bases(kind: type, known: Dict[str, Any]) -> Dict[str, Any]:
+    """What a class has of its own though one of its bases has the very same."""
+    bases = [vars(base) for base in kind.__bases__]
+    return {
+        name: value
+        for name, value in vars(kind).items()
+        if name not in known and any(base.get(name, bases) is value for base in bases)
+    }
+
+
 def _is_found(value: Any) -> bool:
     """Whether something is where it says it is."""
     return getattr(sys.modules.get(value.__module__), value.__name__, None) is value
@@ -155,6 +168,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         uses: What is used of them; is added to.
         version: The version of Python that reads it, if it is another one, to which code travels
             as source.
+        hinted: Whether functions keep their annotations.
     """
 
     def __init__(
@@ -163,11 +177,14 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         modules: Modules,
         uses: Uses,
         version: Optional[Tuple[int, ...]] = None,
+        hinted: bool = False,
     ) -> None:
         super().__init__(file, protocol=PROTOCOL)
         self.modules = modules
         self.uses = uses
         self.version = version
+        self.hinted = hinted
+        self.looking = False  # whether a function looks at annotations
         self.needs_redgrease = False
         self.with_trees = version is not None
         self.functions: List[types.FunctionType] = []
@@ -206,6 +223,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._class(obj)
         if issubclass(kind, types.ModuleType):
             return self._module(obj)
+        if kind is types.MethodType:
+            return self._method(obj)
         if kind is _CACHED:
             return self._cached(obj)
         if kind is typing.TypeVar:
@@ -220,14 +239,17 @@ class Pickler(CloudPickler):  # type: ignore[misc]
 
     def _other(self, obj: Any, kind: type) -> Any:
         """How an object of no kind known here is pickled."""
+        if id(obj) in SINGLE:
+            self._check(*SINGLE[id(obj)])
+            return loader.named, SINGLE[id(obj)]
         if kind.__module__ == "typing":
             self._check("typing", getattr(obj, "_name", None) or "")
         if issubclass(kind, (Command, ClosedCommand)):
             return copy.copy, (obj.__wrapped__,)  # inside a server, the function itself
         if kind not in _HARMLESS:
             self.plain = False
-        if self.version is not None and (kind.__module__, kind.__name__) in REMADE:
-            return REMADE[kind.__module__, kind.__name__](obj)
+            if self.version is not None:
+                return restated(obj, self.version)
         return NotImplemented
 
     def _word(self, obj: Any) -> Any:
@@ -270,9 +292,21 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return NotImplemented
         public, name = public_name(value)
         self._check(public, name)
+        owner = owner_of(value)
+        if owner is not None:
+            there = public_name(owner)[0] == home
+            return NotImplemented if there else (getattr, (owner, name))
         if (public, name) == (home, value.__name__):
             return NotImplemented
         return loader.named, (public, name)
+
+    def _method(self, method: types.MethodType) -> Any:
+        """How a bound method is pickled: one of the standard library as what its object has."""
+        home, name = method.__func__.__module__, getattr(method.__func__, "__name__", "")
+        if self.version is None or not isinstance(home, str) or not is_standard(home):
+            return NotImplemented
+        found = getattr(method.__self__, name, None)
+        return (getattr, (method.__self__, name)) if found == method else NotImplemented
 
     def _class(self, kind: type) -> Any:
         home = kind.__module__
@@ -283,7 +317,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             if home in PLAIN:
                 return self._class_by_value(kind)
             self.needs_redgrease = True
-        elif self.modules.by_value(home) or _is_nowhere(kind):
+        elif self._travels(kind):
             return self._class_by_value(kind)
         elif home == "builtins" and kind in HIDDEN:
             return loader.named, HIDDEN[kind]
@@ -293,9 +327,26 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return NotImplemented if meant is None else (loader.named, meant)
         return self._elsewhere(kind)
 
+    def _travels(self, kind: type) -> bool:
+        """Whether a class, of the user's or of Python's, travels by value."""
+        return self.modules.by_value(kind.__module__) or _is_nowhere(kind)
+
     def _class_by_value(self, kind: type) -> Any:
+        """How a class is pickled, such that nothing of the user's is called to make it again."""
         self.plain = False  # a class may change in too many ways to be watched
+        make, arguments, *rest = self._class_reduced(kind)
+        hooked = [base for base in kind.__mro__[1:] if self._is_hooked(base)]
+        if hooked:
+            make, arguments = loader.quietly, (hooked, make, *arguments)
+        return (make, arguments, *rest)
+
+    def _is_hooked(self, kind: type) -> bool:
+        return "__init_subclass__" in vars(kind) and self._travels(kind)
+
+    def _class_reduced(self, kind: type) -> Any:
         make, arguments, (state, slots), *rest = fast._dynamic_class_reduce(kind)
+        # cloudpickle leaves out what a base has as well, though another base may come before.
+        state.update(_taken_from_bases(kind, state))
         if issubclass(kind, enum.Enum):
             self.with_trees = True
             return enumeration(kind, state, self.version)
@@ -310,6 +361,18 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if type(kind) is _TYPED_DICT:  # such a class is a dict, but cannot be made as a subclass
             bases = (vars(typing)["TypedDict"],)
         reduced = (make, (*arguments[:2], bases, words, *arguments[4:]), (state, slots), *rest)
+        maker = next(each for each in type(kind).__mro__ if not self._travels(each))
+        # That of generic classes, before Python 3.7, calls itself for each of their parameters.
+        if maker is not type(kind) and maker.__name__ != "GenericMeta":
+            if self.version is not None and self.version < (3, 7) and issubclass(kind, _GENERIC):
+                raise Lacking(
+                    f"the class {kind.__qualname__} has a metaclass, and on Python 3.6 generic"
+                    " classes have one of their own"
+                )
+            if bases is not kind.__bases__:  # what was written there, such as Generic[T]
+                words["__orig_bases__"] = bases
+            arguments = (maker, type(kind), kind.__name__, kind.__bases__, words)
+            reduced = (loader.make_class_as, arguments, (state, maker), *rest)
         if self.version is not None or (len(bases) > 1 and bases[0] is tuple):
             from redgrease.shipping import foreign  # which needs Python 3.7
 
@@ -365,8 +428,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         """Pickle a function by value."""
         make, arguments, (attributes, slots), *rest = super()._dynamic_function_reduce(func)
         slots = dict(slots)
-        # Nothing on a server looks at annotations, and they would bring their types along.
-        slots["__annotations__"] = {}
+        # They would bring their types along, and there are few functions that look at them.
+        slots["__annotations__"] = self._hints(func) if self.hinted else {}
         names: Dict[str, Any] = slots["__globals__"]
         for name in names_in(func.__code__).bodies:  # cloudpickle looks at functions only
             if name in func.__globals__ and not _is_special(name):
@@ -390,8 +453,21 @@ class Pickler(CloudPickler):  # type: ignore[misc]
                 del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
 
+    def _hints(self, function: types.FunctionType) -> Dict[str, Any]:
+        """The annotations of a function, without what servers may not have."""
+        version = self.version or sys.version_info[:2]
+        hints = {} if is_redgrease(function.__module__) else function.__annotations__
+        return {name: fitting(hint, version, self.modules) for name, hint in hints.items()}
+
     def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
         """What stands for a function's code."""
+        from redgrease.shipping import foreign
+
+        if foreign.is_generated(function):
+            raise Lacking(
+                "Python has written it, for a data class or a named tuple, and each version writes"
+                " its own; let a subclass call it by super(), or use __post_init__()"
+            )
         key = (id(function.__code__), unions_of(function, version))
         if key not in self._codes:
             awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
@@ -409,6 +485,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.uses.note(code, variables)
         if not is_redgrease(function.__module__):
             self.uses.functions.setdefault(code.co_filename, function)
+            self.looking = self.looking or looks(code, variables.values())
         if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True
 
@@ -459,14 +536,17 @@ def dumps(
     if version is not None:
         version = tuple(version[:2])
         version = None if version == sys.version_info[:2] else version
+    hinted = False
     while True:
         before = uses.size()
         with io.BytesIO() as file:
-            pickler = Pickler(file, modules, uses, version)
+            pickler = Pickler(file, modules, uses, version, hinted)
             pickler.dump(value)
             # What is used of a module is known when all functions have been looked at; if
             # something was found that had not been known from the start, once more.
-            if uses.size() == before or not pickler.travelling:
+            known = hinted or not pickler.looking
+            hinted = hinted or pickler.looking
+            if known and (uses.size() == before or not pickler.travelling):
                 return Pickled(
                     *(file.getvalue(), pickler.needs_redgrease, pickler.functions),
                     *(pickler.plain, pickler.with_trees),

@@ -7,7 +7,7 @@ import types
 import weakref
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-__all__ = ["Lacking", "lacks", "public_name"]
+__all__ = ["Lacking", "lacks", "owner_of", "public_name"]
 
 Version = Tuple[int, int]
 
@@ -54,7 +54,8 @@ _NAMES_CAME: Dict[Version, Dict[str, str]] = {
     (3, 7): {
         "asyncio": "BufferedProtocol all_tasks create_task current_task get_running_loop run",
         "builtins": "breakpoint",
-        "contextlib": "AbstractAsyncContextManager AsyncExitStack asynccontextmanager nullcontext",
+        "contextlib": "AbstractAsyncContextManager AsyncExitStack _AsyncGeneratorContextManager"
+        " asynccontextmanager nullcontext",
         "hmac": "digest",
         "math": "remainder",
         "queue": "SimpleQueue",
@@ -65,6 +66,7 @@ _NAMES_CAME: Dict[Version, Dict[str, str]] = {
         "uuid": "SafeUUID",
     },
     (3, 8): {
+        "argparse": "_ExtendAction",
         "functools": "cached_property singledispatchmethod",
         "gzip": "BadGzipFile",
         "math": "comb dist isqrt perm prod",
@@ -76,6 +78,7 @@ _NAMES_CAME: Dict[Version, Dict[str, str]] = {
         "unicodedata": "is_normalized",
     },
     (3, 9): {
+        "argparse": "BooleanOptionalAction",
         "ast": "unparse",
         "asyncio": "to_thread",
         "functools": "cache",
@@ -222,6 +225,31 @@ def public_name(value: Any) -> Tuple[str, str]:
         if vars(sys.modules.get(module, sys)).get(name) is value:
             return module, name
     return home, name
+
+
+def owner_of(function: Any) -> Optional[type]:
+    """The class that all versions know a function of the standard library by.
+
+    Args:
+        function: The function.
+
+    Returns:
+        The class that it was made for; or one that inherits it, where that is a public one and the
+        other is not.  None if it is no method.
+    """
+    home, name = function.__module__, function.__name__
+    path = getattr(function, "__qualname__", name).rpartition(".")[0]
+    owner: Any = sys.modules.get(home) if path else None
+    for each in path.split("."):
+        owner = getattr(owner, each, None)
+    if not isinstance(owner, type) or vars(owner).get(name) is not function:
+        return None
+    public = sys.modules.get(public_name(owner)[0].partition("._")[0], sys)
+    kinds = [kind for kind in vars(public).values() if issubclass(type(kind), type)]
+    heirs = [
+        kind for kind in kinds if issubclass(kind, owner) and getattr(kind, name, None) is function
+    ]
+    return min(heirs, key=lambda kind: len(kind.__mro__), default=owner)
 
 
 def _homes(home: str) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """Functions that need Python 3.9 or 3.10."""
 
+import asyncio
 import collections.abc
+import copy
 import graphlib
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
@@ -172,3 +174,52 @@ def unions_in_checks(x):
         [is_number(value) for value in values],
         isinstance(*[x, int]),
     ]
+
+
+SHARED = (
+    asyncio.Lock(),
+    asyncio.Semaphore(2),
+    asyncio.Queue(1),
+    asyncio.Event(),
+    asyncio.Condition(),
+)
+
+
+async def worker(number, seen, lock, gate, queue):
+    async with gate:
+        async with lock:
+            await asyncio.sleep(0.001)
+            seen.append(number)
+    await queue.put(number)
+
+
+async def crowd(x):
+    # What waits for a loop belongs to that from then on.
+    lock, gate, queue, done, turn = map(copy.copy, SHARED)
+    seen, got = [], []
+    workers = [asyncio.ensure_future(worker(each, seen, lock, gate, queue)) for each in range(4)]
+    for _ in workers:
+        got.append(await queue.get())
+    await asyncio.wait(workers)
+
+    async def release():
+        async with turn:
+            turn.notify_all()
+        done.set()
+
+    async with turn:
+        other = asyncio.ensure_future(release())
+        await turn.wait()
+    await done.wait()
+    await other
+    return [sorted(seen), sorted(got), lock.locked(), queue.empty(), x]
+
+
+@shape(3, 6)
+def objects_that_are_waited_for(x):
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # before Python 3.10, there must be one for new locks
+    try:
+        return loop.run_until_complete(crowd(x))
+    finally:
+        loop.close()

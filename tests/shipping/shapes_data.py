@@ -128,3 +128,52 @@ class Shop:
 @shape(3, 8)
 def class_methods_that_dispatch(x):
     return [Shop.price(x), Shop().price("a")]
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 20
+
+    def __str__(self):
+        return "level " + self.name
+
+
+class Grade(str, enum.Enum):
+    GOOD = "g"
+
+    def __str__(self):
+        return "grade " + self.name
+
+
+class Weight(float, enum.Enum):
+    LIGHT = 1.5
+
+    def __format__(self, spec):
+        return "weight " + format(float(self), spec)
+
+
+class Born(datetime.date, enum.Enum):
+    FIRST = 2020, 1, 2
+
+    def __str__(self):
+        return "born"
+
+
+def formatted(value, spec):
+    try:
+        return format(value, spec)
+    except (TypeError, ValueError):
+        return "not possible"
+
+
+@shape()
+def enumerations_written_in_their_own_way(x):
+    return [
+        [str(each) for each in (*Level, *Grade, *Born)],
+        [formatted(each, "") for each in (*Level, *Grade, *Weight, *Born)],
+        [formatted(each, ">12") for each in (*Level, *Grade, *Weight)],
+        [formatted(each, "03d") for each in Level],
+        formatted(Weight.LIGHT, ".2f"),
+        formatted(Born.FIRST, "%d.%m"),
+        ["%d" % Level.LOW, "%s" % Level.HIGH],
+    ]

@@ -1,16 +1,28 @@
 """What functions take from the standard library by name, and other versions call otherwise."""
 
+import argparse
 import asyncio
 import calendar
 import concurrent.futures
+import contextlib
+import dataclasses
+import http.cookies
+import io
+import logging
+import os
+import pathlib
+import pprint
+import reprlib
 import socket
 import statistics
+import string
 from asyncio import TimeoutError
 from calendar import SATURDAY as LAST
 from calendar import SUNDAY
 from concurrent.futures import TimeoutError as Late
 from enum import Enum, EnumMeta
 from hashlib import sha256
+from os import environ
 from re import compile as pattern
 from re import error
 from socket import timeout
@@ -97,3 +109,102 @@ def an_error_by_name_in_a_helper(x):
 @shape()
 def days_of_the_week(x):
     return [SUNDAY + x, calendar.MONDAY + x, LAST + x]
+
+
+getenv, MISSING = os.environ.get, dataclasses.MISSING
+
+
+@shape()
+def the_environment(x):
+    return [environ is os.environ, getenv("REDGREASE_HAS_NO_SUCH_VARIABLE", x), "PATH" in environ]
+
+
+@shape(3, 7)
+def objects_that_there_is_one_of(x):
+    return [MISSING is dataclasses.MISSING, x]
+
+
+adapter = logging.LoggerAdapter(logging.getLogger("redgrease"), {"user": "ann"})
+formatters = [logging.Formatter(), logging.Formatter("{message}!", style="{")]
+printer = pprint.PrettyPrinter(width=20, stream=io.StringIO())
+shortened = reprlib.Repr()
+cookies = http.cookies.SimpleCookie("a=1; b=2")
+parser = argparse.ArgumentParser(prog="p")
+parser.add_argument("--size", type=int, default=3)
+
+
+class Prefixing(logging.LoggerAdapter):
+    def process(self, message, words):
+        return "%s: %s" % (self.extra["user"], message), words
+
+
+prefixing = Prefixing(logging.getLogger("redgrease"), {"user": "bob"})
+
+
+@shape()
+def objects_for_logging(x):
+    record = logging.makeLogRecord({"msg": "m%d" % x, "levelno": 20})
+    adapter.debug("not seen")
+    return [
+        *[each.format(record) for each in formatters],
+        adapter.process("a", {"extra": {}})[0],
+        prefixing.process("a", {})[0],
+        prefixing.isEnabledFor(10),
+    ]
+
+
+@shape()
+def objects_that_write(x):
+    return [printer.pformat({"b": x, "a": 1}), shortened.repr(list(range(10)))]
+
+
+@shape()
+def cookies_of_others(x):
+    return [cookies.output(), cookies["a"].value, x]
+
+
+@shape(3, 8)
+def a_parser_of_arguments(x):
+    return [parser.parse_args(["--size", str(x)]).size, parser.parse_args([]).size]
+
+
+child, lower = pathlib.PurePosixPath("/a/b").joinpath, pathlib.PurePath.as_posix
+joined, here = pathlib.PurePath.joinpath, pathlib.Path.cwd
+
+
+@shape()
+def methods_of_paths(x):
+    path = pathlib.PurePosixPath("c")
+    return [str(child("c")), lower(path), str(joined(path, "d")), here() == pathlib.Path.cwd()]
+
+
+class Percent(string.Template):
+    delimiter = "%"
+
+
+class Bracket(string.Template):
+    pattern = r"""\[(?:(?P<escaped>\[)|(?P<named>\w+)\]|(?P<braced>!)|(?P<invalid>))"""
+
+
+@shape()
+def templates_with_a_pattern(x):
+    return Bracket("[a] $a").substitute(a=x)
+
+
+@shape(3, 7)
+def templates(x):
+    return Percent("%a $a").substitute(a=x)
+
+
+@contextlib.asynccontextmanager
+async def doubled(x):
+    yield x * 2
+
+
+@shape(3, 7)
+def asynchronous_context_managers(x):
+    async def enter():
+        async with doubled(x) as value:
+            return value
+
+    return asyncio.new_event_loop().run_until_complete(enter())

@@ -1,12 +1,14 @@
 """Errors say which part of a function cannot be sent."""
 
+import contextlib
+import sys
 import threading
 
 import pytest
 
 import redgrease
 from redgrease.exceptions import NotShippableError
-from redgrease.gearialization import serialize_gear_function
+from redgrease.gearialization import serialize, serialize_gear_function
 from redgrease.shipping.explain import not_shippable
 
 LOCK = threading.Lock()
@@ -83,3 +85,56 @@ def test_errors_without_a_text():
 
     silent = Silent()
     assert reason(lambda x: silent).endswith("Silent: ValueError")
+
+
+class Service:
+    @staticmethod
+    def handle(x):
+        return LOCK
+
+
+class Faster(Service):
+    slots = 1
+
+
+def test_members_and_bases_of_classes():
+    text = reason(lambda x: Faster.handle(x))
+    for part in (
+        "because of the global name 'Faster', the class Faster",
+        "because of its base, the class Service",
+        "because of its attribute 'handle', a value of type builtins.staticmethod",
+        "because of what it wraps, the function Service.handle (",
+        "because of the global name 'LOCK', a value of type _thread.lock",
+    ):
+        assert part in text
+    service = Faster()
+    assert "because of its class, the class Faster" in reason(lambda x: service.handle(x))
+
+
+@contextlib.contextmanager
+def entered():
+    yield 1
+
+
+def test_a_context_manager_that_was_entered():
+    manager = entered()
+    with manager:
+        assert "_GeneratorContextManager" in reason(lambda x: manager)
+
+
+def test_what_python_has_written():
+    if sys.version_info < (3, 8):
+        pytest.skip("clients of these versions send to servers of the same version only")
+    import dataclasses
+
+    @dataclasses.dataclass
+    class Item:
+        number: int
+
+    made = Item.__init__
+    function = redgrease.KeysReader().map(lambda x: made).run()
+    other = (3, 13) if sys.version_info[:2] != (3, 13) else (3, 12)
+    with pytest.raises(NotShippableError) as caught:
+        serialize(function, other)
+    assert "the function" in str(caught.value) and "<string>" in str(caught.value)
+    assert "Python has written it, for a data class" in str(caught.value)

@@ -68,6 +68,17 @@ def test_the_same_code_is_the_same():
     assert compiled() == compiled(path="/another/file.py")
 
 
+def test_the_environment_makes_none(monkeypatch):
+    environ = os.environ
+
+    def function(record):
+        return environ.get(record)
+
+    before = of(function)
+    monkeypatch.setenv("REDGREASE_OTHER", "1")
+    assert of(function) == before
+
+
 def test_what_makes_a_difference():
     assert len({compiled(), compiled(value=2), compiled(limit=6)}) == 3
 

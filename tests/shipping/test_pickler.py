@@ -4,6 +4,7 @@ import argparse
 import functools
 import importlib.util
 import io
+import os
 import pickletools
 import sys
 import types
@@ -76,6 +77,19 @@ def test_annotations_stay_here():
     pickled = dumps(annotated)
     assert "pytest" not in " ".join(texts(pickled))
     assert load(pickled.data).__annotations__ == {}
+
+
+def test_annotations_travel_to_those_who_look_at_them():
+    def annotated(x: typing.List[pytest.Item], y: int, z: pytest.Item = None) -> "text":  # noqa: F821
+        return x
+
+    for look in (lambda: annotated.__annotations__, lambda: typing.get_type_hints(annotated)):
+        pickled = dumps([annotated, look])
+        hints = load(pickled.data)[0].__annotations__
+        assert hints["y"] is int and hints["return"] == "text"
+        assert hints["z"] == "_pytest.nodes.Item"  # which the server may be without
+        assert isinstance(hints["x"], str)
+    assert load(dumps([annotated, lambda x: x.signature]).data)[0].__annotations__ == {}
 
 
 def test_proxies_are_not_taken_for_what_they_show():
@@ -211,3 +225,13 @@ def test_the_oldest_cloudpickle_has_other_names(monkeypatch):
     specification.loader.exec_module(module)
     assert not module._is_nowhere(argparse.Namespace)
     assert asked == [argparse.Namespace]
+
+
+def test_the_environment_stays_here(monkeypatch):
+    monkeypatch.setenv("REDGREASE_SECRET", "for nobody to read")
+    get = os.environ.get
+    for value in (lambda: os.environ, lambda: get("REDGREASE_SECRET"), [os.environ]):
+        pickled = dumps(value)
+        assert b"for nobody" not in pickled.data
+    assert back([os.environ])[0] is os.environ
+    assert back(get)("REDGREASE_SECRET") == "for nobody to read"
