@@ -51,7 +51,7 @@ def _members(kind: type) -> Iterator[Tuple[str, Any]]:
         yield "its base", base
     for name, item in vars(kind).items():
         # Those are made with the class, and travel as part of it.
-        if name != "_abc_impl" and not isinstance(item, (kind, *_SLOTS)):
+        if name != "_abc_impl" and not isinstance(item, _SLOTS) and kind not in type(item).__mro__:
             yield f"its attribute {name!r}", item
 
 
