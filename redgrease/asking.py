@@ -37,6 +37,14 @@ class Waiting:
             value: R = end.value
             return value
 
+    def _guarded(self, asked: Any) -> Any:
+        """Let a call come to its end, even if whoever waits for it is cancelled."""
+        return asked
+
+    def _within(self, seconds: float, asked: Any) -> Any:
+        """Give up a call after a time, also while it connects; only asyncio can do that."""
+        return asked
+
 
 def asking(method: "Callable[P, Asks[R]]") -> "Callable[P, R]":
     """Make a method of a generator function that asks servers.

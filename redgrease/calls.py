@@ -1,12 +1,13 @@
 """One call of a Gears command: from its words to its reply, on the servers that it concerns."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, cast
+import contextlib
+from typing import Any, Callable, Dict, List, Optional, Sequence, cast
 
 from redis import exceptions as redis_errors
 
 from redgrease.asking import Asks, Waiting, asking
 from redgrease.commands import Command, Route, command_name, row_of, separate_words
-from redgrease.connection import ATTEMPTS, Link
+from redgrease.connection import ATTEMPTS, Link, unreached
 from redgrease.convert import text
 from redgrease.exceptions import (
     ExecutionNotFoundError,
@@ -14,11 +15,15 @@ from redgrease.exceptions import (
     RegistrationNotFoundError,
     classify,
 )
+from redgrease.merging import first
 from redgrease.topology import Cluster, Topology, topology_of
 
 __all__ = ["Caller", "record_decoder"]
 
 Record = Callable[[Any], Any]
+
+# The error of redis-py's clients for clusters; those of redis-py 3 have others.
+_NoTargets: Any = getattr(redis_errors, "RedisClusterException", redis_errors.RedisError)
 
 # Where several servers are asked, so that the replies have to be put together.
 _SEVERAL = (Route.PRIMARIES, Route.ALL)
@@ -147,9 +152,10 @@ class Caller(Waiting):
                 raise
             raise typed from None
         results = {name: row.parse(reply, record=record) for name, reply in replies.items()}
-        if len(results) > 1 or (row.route in _SEVERAL and self.in_cluster):
-            return row.merge(results)
-        return next(iter(results.values()))
+        if len(results) == 1 and not (row.route in _SEVERAL and self.in_cluster):
+            return next(iter(results.values()))
+        # Whoever names several servers wants to know what each of them says.
+        return results if targets is not None and row.merge is first else row.merge(results)
 
     def execute(self, *args: Any, **options: Any) -> Any:
         """Do what ``execute_command`` does, for a Gears command.
@@ -244,6 +250,8 @@ class _Call:
         topology = self.topology
         if targets is not None:
             replies = yield from self._each(lambda: topology.among(targets))
+            if not replies:
+                raise _NoTargets(f"No targets were found to execute {self.words[0]} command on")
         elif route is Route.PRIMARIES:
             replies = yield from self._each(topology.primaries)
         elif route is Route.ALL:
@@ -293,7 +301,7 @@ class _Call:
                 break
             if is_last:
                 raise self._down(down, replies)
-            yield self.topology.refresh()  # another server may have taken its place
+            yield from self._refresh()  # another server may have taken its place
         if not replies and lacks:
             raise next(iter(lacks.values()))
         return replies
@@ -324,7 +332,7 @@ class _Call:
         Args:
             choose: Gives the way to it; None for any.
         """
-        topology, tried = self.topology, cast(Set[str], set())
+        topology, down = self.topology, cast(Dict[str, Exception], {})
         link, asking, attempt = (yield (choose or topology.any)()), False, 0
         while True:
             attempt += 1
@@ -335,25 +343,29 @@ class _Call:
                 # The old cluster package has classes of its own for this.
                 kind, address = type(error).__name__, cast(Any, error)
                 unconnected = self._is_unconnected(error)
+                if unconnected:
+                    down[link.name] = error
                 if attempt > ATTEMPTS:
-                    raise self._down({link.name: error}, ()) if unconnected else error
+                    raise self._down(down, ()) if unconnected else error
                 if kind == "AskError":
                     link, asking = (yield topology.at(address.host, address.port)), True
                     continue
                 if kind != "MovedError" and not unconnected:
                     raise
-                yield topology.refresh()
-                if unconnected:
-                    tried.add(link.name)
+                yield from self._refresh()
                 link, asking = (yield (choose or topology.any)()), False
-                if choose is None and link.name in tried:
+                if choose is None and link.name in down:
                     links = yield topology.primaries()
-                    link = next((each for each in links if each.name not in tried), link)
+                    link = next((each for each in links if each.name not in down), link)
+
+    def _refresh(self) -> Asks[None]:
+        """Find out anew which servers there are, if any of them can tell."""
+        with contextlib.suppress(Exception):  # each client for clusters has errors of its own
+            yield self.topology.refresh()
 
     def _is_unconnected(self, error: Exception) -> bool:
         """Whether a server of a cluster could not be reached, so that another one may be."""
-        unreached = (redis_errors.ConnectionError, redis_errors.TimeoutError)
-        return type(error) in unreached and isinstance(self.topology, Cluster)
+        return isinstance(self.topology, Cluster) and unreached(error)
 
     def _down(self, down: Dict[str, Exception], done: Any) -> NodeDownError:
         """The error for servers that could not be reached."""

@@ -120,6 +120,12 @@ class RedisGears(RedisGearsModule, redis.Redis):
         client.unpickle = unpickle
         return client  # type: ignore[no-any-return]
 
+    def client(self) -> "RedisGears":
+        """Make a client that keeps one connection of the pool for itself, as redis-py does."""
+        client: Any = super().client()  # type: ignore[no-untyped-call]
+        client.unpickle = self.unpickle
+        return client  # type: ignore[no-any-return]
+
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> "GearsPipeline":
         """Make a pipeline.
 
@@ -265,6 +271,12 @@ class RedisGearsCluster(RedisGearsModule, _ClusterBase or _NoCluster):  # type: 
         self.unpickle = checked_mode(kwargs.pop("unpickle", None))
         super().__init__(*args, **kwargs)
         install(self)
+
+    def get_redis_connection(self, node: Any) -> Any:
+        """Get the client of one node, as redis-py does; it reads results as this one does."""
+        client = super().get_redis_connection(node)
+        client.unpickle = self.unpickle
+        return client
 
     def pipeline(self, *args: Any, **kwargs: Any) -> Any:
         """Make a pipeline, as redis-py does.  Gears commands cannot be put into it."""

@@ -90,8 +90,14 @@ def _pyexecute(
     upgrade: bool = False,
     replace_with: Optional[str] = None,
     force_reinstall_requirements: bool = False,
+    registration_ids: Optional[str] = None,
+    instead_of: Optional[str] = None,
 ) -> Words:
     words: Words = [script]
+    if registration_ids is not None:  # these two only for redgrease's own servers in clusters
+        words += ["REGISTRATION_IDS", registration_ids]
+    if instead_of is not None:
+        words += ["INSTEAD_OF", instead_of]
     if unblocking:  # 1.0 wants it right after the script
         words.append("UNBLOCKING")
     if id is not None:

@@ -23,8 +23,11 @@ __all__ = [
     "PoolLink",
     "exchange",
     "exchange_together",
+    "is_connected",
     "read_undecoded",
     "timed_out",
+    "unreached",
+    "watch_lost",
     "without_time_limit",
 ]
 
@@ -77,6 +80,11 @@ class PoolLink(Link):
         connection = getattr(self.client, "connection", None)
         if connection is None:
             return pool_connection(self.client.connection_pool, command)
+        if getattr(self.client, "watching", False):
+            if not _is_kept(connection):
+                connection.disconnect()
+                raise watch_lost(self.client)
+            return connection
         # Nobody has looked after this one since its last use.
         if _is_closed(connection):
             connection.disconnect()
@@ -138,6 +146,33 @@ def _is_closed(connection: Any) -> bool:
         return False
     except OSError:
         return True
+
+
+def is_connected(connection: Any) -> bool:
+    """Whether a connection has a socket, which the other side may have closed."""
+    return _socket(connection) is not None
+
+
+def _is_kept(connection: Any) -> bool:
+    """Whether a connection is still the one that it was when it was last used."""
+    sock = _socket(connection)
+    if sock is None or _is_closed(connection):
+        return False
+    try:
+        connection.check_health()  # here, for it connects anew where it finds fault
+    except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+        return False
+    return _socket(connection) is sock
+
+
+WATCH_LOST = "the connection broke while keys were watched, so they may have been changed"
+
+
+def watch_lost(pipeline: Any) -> redis_errors.WatchError:
+    """The error for a pipeline whose connection, and with it WATCH, is gone; resets it."""
+    pipeline.watching = False  # there is nothing left to be told to the server
+    pipeline.reset()
+    return redis_errors.WatchError(WATCH_LOST)
 
 
 class without_time_limit:
@@ -203,6 +238,20 @@ def _send(connection: Any, words: Sequence[Any], asking: bool) -> None:
     except (redis_errors.ConnectionError, redis_errors.TimeoutError):
         connection.disconnect()
         raise
+
+
+# How embedded servers say that their Redis is gone.  Errors of functions begin otherwise.
+_NO_REDIS = "Redis cannot be reached"
+
+
+def unreached(error: BaseException) -> bool:
+    """Whether an error says that there was no connection, so that nothing was sent.
+
+    An embedded server may be there while its Redis is not.  It says so in the place of any reply,
+    before it reads what it is sent.
+    """
+    kinds = (redis_errors.ConnectionError, redis_errors.TimeoutError)
+    return type(error) in kinds or str(error).startswith(_NO_REDIS)
 
 
 def timed_out(error: BaseException) -> bool:

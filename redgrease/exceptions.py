@@ -145,9 +145,11 @@ class ServerError(RedGreaseError, _RedisResponseError):
         text: The exact text of the reply.
         errors: If the reply listed several errors, all of their messages.
         hint: What to do about it; printed after the text.
+        note: In a cluster: where it happened, and what is left there; printed at the end.
     """
 
     hint = ""
+    note = ""
 
     def __init__(self, text: str = "", errors: Sequence[str] = ()) -> None:
         super().__init__(text)
@@ -155,7 +157,10 @@ class ServerError(RedGreaseError, _RedisResponseError):
         self.errors = list(errors) or [text]
 
     def __str__(self) -> str:
-        return self._hinted(str(self.args[0]))
+        return self._noted(self._hinted(str(self.args[0])))
+
+    def _noted(self, text: str) -> str:
+        return f"{text} ({self.note})" if self.note else text
 
     def _hinted(self, text: str) -> str:
         return f"{text} ({self.hint})" if self.hint else text
@@ -193,9 +198,9 @@ class ScriptError(ServerError):
     def __str__(self) -> str:
         lines = self.lines
         if len(lines) < 2:
-            return self._hinted(self.traceback)
+            return self._noted(self._hinted(self.traceback))
         # The last line says what happened; a reader wants that first.
-        return f"{self._hinted(lines[-1])}\n{self.traceback}"
+        return f"{self._noted(self._hinted(lines[-1]))}\n{self.traceback}"
 
 
 class DuplicateTriggerError(ScriptError):

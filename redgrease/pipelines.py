@@ -8,9 +8,11 @@ from redis.client import EMPTY_RESPONSE, Pipeline
 from redgrease.calls import record_decoder
 from redgrease.commands import command_name, is_gears_command, separate_words
 from redgrease.connection import (
+    is_connected,
     pool_connection,
     read_undecoded,
     timed_out,
+    watch_lost,
     without_time_limit,
 )
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError, classify
@@ -99,6 +101,7 @@ class GearsPipeline(PipelineReplies, Pipeline):
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command at once, as all are between WATCH and MULTI."""
         if not is_gears_command(args[0]):
+            self._check_watch()
             return super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
         if self.connection is None:
             self.connection = pool_connection(self.connection_pool, args[0])
@@ -113,10 +116,16 @@ class GearsPipeline(PipelineReplies, Pipeline):
         Returns:
             The replies.
         """
+        self._check_watch()
         try:
             return list(super().execute(raise_on_error))
         except SentOnce as once:
             raise once.error from once.error.__cause__
+
+    def _check_watch(self) -> None:
+        """See that a call that failed has not ended WATCH; redis-py would just connect again."""
+        if self.watching and self.connection and not is_connected(self.connection):
+            raise watch_lost(self)
 
     def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
         """Read one reply; that to a Gears command with its bytes left as they are."""

@@ -13,7 +13,6 @@ Older servers cannot replace anything.  There
   event in between is handled by both.
 """
 
-import re
 import secrets
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -22,11 +21,13 @@ from redis import exceptions as redis_errors
 from redgrease import data
 from redgrease.asking import Asks, asking
 from redgrease.commands import TABLE, words_of
+from redgrease.everywhere import Everywhere
 from redgrease.exceptions import (
     DuplicateTriggerError,
     RegistrationNotFoundError,
     SessionError,
 )
+from redgrease.placing import differs, is_stray
 from redgrease.privatedata import read_signature, signed
 from redgrease.registered import RegisteredFunction
 from redgrease.results import ExecutionResult
@@ -40,8 +41,6 @@ Prepare = Callable[..., Submission]
 
 # The first version that has named sessions.
 _SESSIONS = (1, 2, 2)
-# The names of sessions that nobody has named.
-_RANDOM = re.compile(r"[0-9a-f]{40}")
 
 
 class Registering(Spreading):
@@ -76,9 +75,11 @@ class Registering(Spreading):
         Returns:
             The function as it is registered.
         """
-        has_sessions = yield self._has_sessions()
-        if has_sessions:
-            attempt: _Attempt = _InSession(self, submission, options, replace, timeout)
+        attempt: _Attempt
+        if (yield self._is_alone()):
+            attempt = _OnEach(self, submission, options, replace, timeout)
+        elif (yield self._has_sessions()):
+            attempt = _InSession(self, submission, options, replace, timeout)
         else:
             identity = submission.identity
             if replace is not None and identity.desc is None:
@@ -101,10 +102,6 @@ class Registering(Spreading):
         timeout: Optional[float],
     ) -> Asks[None]:
         """Remove a registration and register a function, by two commands sent in one go."""
-        if (yield self._is_alone()):
-            yield self.unregister(old.id)
-            yield self._send_script(submission, options, timeout)
-            return
         rows = [TABLE["RG.UNREGISTER"], TABLE["RG.PYEXECUTE"]]
         commands = [words_of(rows[0], old.id), words_of(rows[1], submission.script, **options)]
         record = self._decoder(submission.pickled)
@@ -154,14 +151,19 @@ class _Attempt:
         """Register the function."""
         raise NotImplementedError
 
+    def named(self) -> str:
+        """Give the session a name, and a description by which the function is known again."""
+        identity, options = self.identity, self.options
+        if options.get("id") is None:
+            # Also a name that nobody else uses, to find the registration again.
+            name = secrets.token_hex(20) if self.replace is None else identity.session
+            options["id"] = name
+        options["description"] = signed(options.get("description"), identity.fingerprint)
+        return options["id"]  # type: ignore[no-any-return]
+
     def send(self, **changes: Any) -> ExecutionResult[Any]:
         options = dict(self.options, **changes)
         return self.gears._send_script(self.submission, options, self.timeout)
-
-    @staticmethod
-    def differs(what: str) -> DuplicateTriggerError:
-        """The error for a function that is registered already, and is another one."""
-        return DuplicateTriggerError(f"another function is registered for {what}")
 
     @asking
     def holders(self) -> Asks[List[data.Registration]]:
@@ -184,13 +186,7 @@ class _InSession(_Attempt):
 
     @asking
     def register(self) -> Asks[RegisteredFunction]:
-        identity, options = self.identity, self.options
-        if options.get("id") is None:
-            # Also a name that nobody else uses, to find the registration again.
-            name = secrets.token_hex(20) if self.replace is None else identity.session
-            options["id"] = name
-        options["description"] = signed(options.get("description"), identity.fingerprint)
-        name = options["id"]
+        name = self.named()
         try:
             if self.replace:
                 yield self._replace()
@@ -218,12 +214,12 @@ class _InSession(_Attempt):
         if session is None:
             raise error
         if session.fingerprint != self.identity.fingerprint:
-            raise self.differs(what) from error
+            raise differs(what) from error
         return session.ID  # type: ignore[no-any-return]
 
     def _same(self, stray: data.Session) -> str:
         if stray.fingerprint != self.identity.fingerprint:
-            raise self.differs(f"{self.identity.reader} {self.identity.prefix!r}")
+            raise differs(f"{self.identity.reader} {self.identity.prefix!r}")
         return stray.ID
 
     @asking
@@ -275,22 +271,7 @@ class _InSession(_Attempt):
         sessions = yield self.gears.pydumpsessions(verbose=True)
         if any(self.options["id"] == session.ID for session in sessions):
             return []
-        return [session for session in sessions if self._is_stray(session)]
-
-    def _is_stray(self, session: data.Session) -> bool:
-        identity = self.identity
-        if not _RANDOM.fullmatch(session.ID) or len(session.registrations) != 1:
-            return False
-        if session.fingerprint == identity.fingerprint:
-            return True
-        registration = session.registrations[0]
-        arguments = registration.RegistrationData.args
-        return (
-            identity.desc is not None
-            and registration.desc == identity.desc
-            and registration.reader == identity.reader
-            and arguments.get("regex", arguments.get("stream")) == identity.prefix
-        )
+        return [session for session in sessions if is_stray(session, self.identity)]
 
     @asking
     def _take_trigger(self, error: DuplicateTriggerError) -> Asks[None]:
@@ -308,6 +289,23 @@ class _InSession(_Attempt):
         yield self.gears._replace_at_once(registration, self.submission, options, self.timeout)
 
 
+class _OnEach(_Attempt):
+    """On servers in a cluster that do not tell each other; they have named sessions."""
+
+    @asking
+    def register(self) -> Asks[RegisteredFunction]:
+        name = self.named()
+        everywhere = Everywhere(
+            self.gears, self.submission, self.options, self.replace, self.timeout
+        )
+        if self.replace is False:
+            accepted = yield everywhere.accepted()
+            if accepted is not None:
+                return self.gears._registered(self.submission, accepted)
+        yield everywhere.send()
+        return self.gears._registered(self.submission, name)
+
+
 class _WithoutSession(_Attempt):
     """On servers that have no named sessions."""
 
@@ -320,7 +318,7 @@ class _WithoutSession(_Attempt):
         named = [] if self.replace is None else self._named(before)
         if self.replace is False and named:
             if self._found_in(named[0]) not in (None, self.identity.fingerprint):
-                raise self.differs(f"{self.identity.reader} {self.identity.prefix!r}")
+                raise differs(f"{self.identity.reader} {self.identity.prefix!r}")
             return self.gears._registered(self.submission, id=named[0].id)
         yield self.send()
         old = {registration.id for registration in before}
@@ -349,7 +347,7 @@ class _WithoutSession(_Attempt):
                 old, options = holders[0], self.options
                 yield self.gears._replace_at_once(old, self.submission, options, self.timeout)
             elif holders and self._found_in(holders[0]) not in (None, self.identity.fingerprint):
-                raise self.differs(f"the trigger {trigger!r}") from error
+                raise differs(f"the trigger {trigger!r}") from error
         return self.gears._registered(self.submission)
 
     @asking

@@ -2,7 +2,7 @@
 
 import weakref
 from collections import OrderedDict
-from typing import Any, Callable, Dict, MutableMapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, MutableMapping, Optional, Tuple
 
 from redgrease.asking import Waiting
 from redgrease.calls import Caller
@@ -25,6 +25,7 @@ class Memory:
         executions: For executions, whether their results are pickled.
         triggers: Triggers whose results are.
         encoders: Names of the functions by which registrations pickle their results.
+        leftovers: What could not be taken back: the name of a server, and what does so.
     """
 
     def __init__(self) -> None:
@@ -33,6 +34,7 @@ class Memory:
         self.executions: "OrderedDict[bytes, bool]" = OrderedDict()
         self.triggers: "OrderedDict[str, bool]" = OrderedDict()
         self.encoders: "OrderedDict[str, bool]" = OrderedDict()
+        self.leftovers: List[Tuple[str, Callable[[], Any]]] = []
 
     @staticmethod
     def note(known: "OrderedDict[Any, bool]", name: Any, value: bool = True) -> None:

@@ -1,13 +1,13 @@
 """Scripts in a cluster whose servers do not tell each other what is registered.
 
 A server of RedisGears tells the other shards of its cluster about a registration.  Those of
-redgrease run functions each for itself alone, and leave it to the client: the script goes to one
-of them, and if it has registered something, to all others, with the ids that the registrations
-have got, so that they have the same ones everywhere.
+redgrease run functions each for itself alone, and leave it to the client: what registers something
+goes to all of them (see :mod:`redgrease.everywhere`), with the ids that the registrations have got
+from the first one, so that they have the same ones everywhere.
 """
 
-import random
-import secrets
+import contextlib
+import copy
 from typing import Any, Dict, List, Optional
 
 from redis import exceptions as redis_errors
@@ -15,21 +15,14 @@ from redis import exceptions as redis_errors
 from redgrease.administration import Administration
 from redgrease.asking import Asks, asking
 from redgrease.commands import TABLE, words_of
-from redgrease.exceptions import (
-    NodeDownError,
-    RedGreaseError,
-    RegistrationNotFoundError,
-    SessionError,
-)
+from redgrease.everywhere import Everywhere, located
+from redgrease.exceptions import GearsTimeoutError, NodeDownError
 from redgrease.registrations import Registrations
 from redgrease.results import ExecutionResult
 from redgrease.submission import Submission
-from redgrease.topology import Cluster
+from redgrease.topology import Cluster, OneOf
 
 __all__ = ["Spreading"]
-
-# The option of RG.PYEXECUTE that such servers know.
-_IDS = "REGISTRATION_IDS"
 
 
 class Spreading(Registrations, Administration):
@@ -57,7 +50,8 @@ class Spreading(Registrations, Administration):
             The result.
         """
         if isinstance(self._caller.topology, Cluster) and (yield self._is_alone()):
-            result = yield self._send_everywhere(submission, options, timeout)
+            everywhere = Everywhere(self, submission, options, timeout=timeout)
+            result = yield everywhere.send()
             return result  # type: ignore[no-any-return]
         row = TABLE["RG.PYEXECUTE"]
         words = words_of(row, submission.script, **options)
@@ -65,66 +59,71 @@ class Spreading(Registrations, Administration):
         result = yield self._caller.call(row, words, timeout, record=record)
         return result  # type: ignore[no-any-return]
 
-    @asking
-    def _send_everywhere(
-        self, submission: Submission, options: Dict[str, Any], timeout: Optional[float]
-    ) -> Asks[ExecutionResult[Any]]:
+    def _on_node(self, link: Any, timeout: Optional[float] = None) -> "Spreading":
+        """The same for one server of a cluster.
+
+        Args:
+            link: The way to it.
+            timeout: How many seconds to wait for each reply, in the place of ``self.timeout``.
+        """
+        node = copy.copy(self)
+        node._caller = copy.copy(self._caller)
         topology: Any = self._caller.topology
-        row = TABLE["RG.PYEXECUTE"]
-        if options.get("id") is None:  # what it has registered is found by its session
-            options = dict(options, id=secrets.token_hex(20))
-        words = words_of(row, submission.script, **options)
-        record = self._decoder(submission.pickled)
-        links = yield topology.primaries()
-        random.shuffle(links)
-        for link in links:
-            try:
-                result = yield self._caller.call(row, words, timeout, record=record, targets=[link])
-                break
-            except NodeDownError:  # it did not get the script; the next one may
-                if link is links[-1]:
-                    raise
-        if result.value is not True:
-            return result  # type: ignore[no-any-return]
-        ids = yield self._registered_in(options["id"], link)
-        if not ids:
-            return result  # type: ignore[no-any-return]
-        words[2:2] = [_IDS, ",".join(ids)]
-        at = words.index("ID", 4)
-        words[4:4] = [words.pop(at), words.pop(at)]  # right behind, where it is looked for
-        done = [link]
-        for other in links:
-            if other.name == link.name:
-                continue
-            try:
-                yield self._caller.call(row, words, timeout, targets=[other])
-            except redis_errors.RedisError as error:
-                yield self._take_back(ids, done, options)
-                error.args = (f"{error.args[0]} (on {other.name})", *error.args[1:])
-                raise
-            done.append(other)
-        return result  # type: ignore[no-any-return]
+        node._caller.topology = OneOf(topology, link)
+        if timeout is not None:
+            node._caller.timeout = timeout
+        return node
 
     @asking
-    def _registered_in(self, session: str, link: Any) -> Asks[List[str]]:
-        """The ids of what a script has registered."""
-        row = TABLE["RG.PYDUMPSESSIONS"]
-        try:
-            sessions = yield self._caller.call(row, words_of(row, [session]), targets=[link])
-        except SessionError:
-            return []
-        return [str(id) for found in sessions for id in found.registrations]
+    def _nodes(self, timeout: Optional[float]) -> Asks[List["Spreading"]]:
+        """All primaries, in the order of their ids, which is the same for all clients.
+
+        Raises:
+            NodeDownError: Not all of them can be reached.
+        """
+        topology: Any = self._caller.topology
+        for is_last in (False, True):
+            failed: List[Exception] = []
+            nodes = {}
+            for link in (yield topology.primaries()):
+                node = self._on_node(link, timeout)
+                try:
+                    info = yield node.infocluster()
+                except GearsTimeoutError as error:
+                    raise located(error, link.name) from None
+                except redis_errors.RedisError as error:
+                    failed.append(located(error, link.name))
+                else:
+                    nodes[info.my_id if info is not None else "", link.name] = node
+            if not failed:
+                return [nodes[key] for key in sorted(nodes)]
+            if not is_last:
+                yield self._refresh()  # another server may have taken its place
+        down = [error for error in failed if isinstance(error, NodeDownError)]
+        if len(down) < len(failed):
+            raise next(error for error in failed if error not in down)
+        raise NodeDownError(
+            "; ".join(str(error) for error in down),
+            [name for error in down for name in error.nodes],
+        )
 
     @asking
-    def _take_back(self, ids: List[str], done: List[Any], options: Dict[str, Any]) -> Asks[None]:
-        """Unregister what has been registered on some servers only; not what has replaced."""
-        if options.get("upgrade") or options.get("replace_with"):
+    def _refresh(self) -> Asks[None]:
+        topology: Any = self._caller.topology
+        with contextlib.suppress(Exception):  # that there is none to ask is found out anyway
+            yield topology.refresh()
+
+    @asking
+    def _settle(self) -> Asks[None]:
+        """Take back what could not be taken back before."""
+        leftovers = self._memory.leftovers
+        if not leftovers:
             return
-        row = TABLE["RG.UNREGISTER"]
-        for id in ids:
-            try:
-                yield self._caller.call(row, words_of(row, id), targets=done)
-            except RegistrationNotFoundError:
-                pass
-            except (RedGreaseError, redis_errors.RedisError):
-                return  # the first error tells more
+        topology: Any = self._caller.topology
+        names = {link.name for link in (yield topology.primaries())}
+        for leftover in list(leftovers):
+            name, take_back = leftover
+            if name in names:
+                yield take_back()  # notes another one if it fails again
+            if leftover in leftovers:
+                leftovers.remove(leftover)

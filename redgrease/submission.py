@@ -18,6 +18,7 @@ class Submission(NamedTuple):
         trigger: The trigger that it registers, if it is known.
         identity: What the function is called, if it registers and was made with redgrease: an
             :class:`redgrease.shipping.identity.Identity`.
+        made: Whether it was made with redgrease.
     """
 
     script: str
@@ -25,6 +26,7 @@ class Submission(NamedTuple):
     pickled: bool = False
     trigger: Optional[str] = None
     identity: Any = None
+    made: bool = False
 
 
 # A string that was surely meant to be the path of a file.
@@ -107,4 +109,5 @@ def prepare(
         shipment.pickled,
         shipment.trigger,
         shipment.identity,
+        made=True,
     )

@@ -9,8 +9,9 @@ from redis import exceptions as redis_errors
 from redgrease.asking import Asks, Waiting, asking
 from redgrease.connection import Link, PoolLink, exchange, exchange_together
 from redgrease.convert import text
+from redgrease.exceptions import classify
 
-__all__ = ["ALONE", "Cluster", "Topology", "topology_of"]
+__all__ = ["ALONE", "Cluster", "OneOf", "Topology", "topology_of"]
 
 # The setting in which redgrease's own servers say that they run functions each for itself alone.
 ALONE = "redgrease-shard-alone"
@@ -139,16 +140,24 @@ class Cluster(Topology):
     def alone(self) -> Asks[bool]:
         if self._alone is not None:
             return self._alone
+        trouble: Optional[Exception] = None
         links = yield self.primaries()
         for link in links:
             try:
                 reply = yield self.exchange(link, ("RG.CONFIGGET", ALONE), again=True)
-            except redis_errors.ResponseError:
-                reply = [None]
             except (redis_errors.ConnectionError, redis_errors.TimeoutError):
                 continue  # another one knows as well
+            except redis_errors.ResponseError as error:
+                if "unknown command" not in str(error).lower():
+                    # Says nothing about the cluster, and may be over soon.
+                    if not isinstance(error, redis_errors.NoPermissionError):
+                        trouble = error
+                    continue
+                reply = []
             self._alone = bool(reply) and reply[0] == b"yes"
             return self._alone
+        if trouble is not None:  # taken for a no, one server alone would get what is for all
+            raise classify(trouble)
         return False
 
     @asking
@@ -167,6 +176,36 @@ class Cluster(Topology):
         elif not isinstance(targets, (list, tuple)):
             targets = [targets]
         return [node if hasattr(node, "acquire") else self._link(node) for node in targets]
+
+
+class OneOf(Topology):
+    """One server of a cluster, as if there were no others.
+
+    Args:
+        cluster: The servers of the cluster.
+        link: The way to that one.
+    """
+
+    def __init__(self, cluster: Cluster, link: Link) -> None:
+        super().__init__(cluster.client)
+        self._cluster = cluster
+        self.link = link
+
+    @property
+    def encoder(self) -> Any:
+        return self._cluster.encoder
+
+    def primaries(self) -> List[Link]:
+        return [self.link]
+
+    def any(self) -> Link:
+        return self.link
+
+    def exchange(self, *args: Any, **options: Any) -> Any:
+        return self._cluster.exchange(*args, **options)
+
+    def exchange_together(self, *args: Any, **options: Any) -> Any:
+        return self._cluster.exchange_together(*args, **options)
 
 
 class RedisPyCluster(Cluster):

@@ -11,9 +11,13 @@ import io
 import pickle
 from typing import Any, Callable, Dict, FrozenSet, Optional, Union
 
-__all__ = ["ANY", "OFF", "SAFE", "checked_mode", "decode", "reader", "record_reader"]
+__all__ = ["ANY", "NOTE", "OFF", "SAFE", "checked_mode", "decode", "reader", "record_reader"]
 
 ANY, SAFE, OFF = "any", "safe", "off"
+
+# Where the nodes of a client for clusters, with asyncio, have what other clients have as an
+# attribute: among the callbacks for replies, as if it were a command.
+NOTE = "REDGREASE-UNPICKLE"
 
 _MODES: Dict[Any, str] = {True: ANY, False: OFF, ANY: ANY, SAFE: SAFE, OFF: OFF}
 
@@ -173,7 +177,10 @@ def reader(client: Any) -> Callable[[bytes], Any]:
     Args:
         client: Any client of redis-py; one of redgrease has an attribute ``unpickle``.
     """
-    mode = checked_mode(getattr(client, "unpickle", None))
+    mode = getattr(client, "unpickle", None)
+    if mode is None:
+        mode = getattr(client, "response_callbacks", {}).get(NOTE)
+    mode = checked_mode(mode)
     return lambda data: decode(data, mode)
 
 

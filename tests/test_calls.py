@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 import pytest
+import redis
 from support.scripted import Drop, Error, Status
 from support.scripted_cluster import IDS, ScriptedCluster
 
@@ -11,6 +12,9 @@ from redgrease import data
 from redgrease import exceptions as ex
 from redgrease.asking import Waiting
 from redgrease.client import RedisGearsCluster, _ClusterBase
+
+NATIVE = _ClusterBase is not None and _ClusterBase.__module__.startswith("redis.")
+NO_TARGETS = getattr(redis.exceptions, "RedisClusterException", redis.exceptions.RedisError)
 
 pytestmark = pytest.mark.skipif(_ClusterBase is None, reason="there is no client for clusters")
 
@@ -241,5 +245,123 @@ def test_a_shard_that_fails_where_all_are_asked(cluster, check):
     def what(client):
         with pytest.raises(ex.ClusterNotReadyError):
             yield client.gears.refreshcluster()
+
+    check(what)
+
+
+# -- servers that are down
+
+
+@pytest.mark.parametrize("kind", ["LOADING", "ERR"])
+def test_a_server_whose_redis_is_gone(cluster, check, kind):
+    """It has run nothing, so calls go elsewhere where they may; else they say which it was."""
+    one, other = cluster.servers
+    name = f"{one.host}:{one.port}"
+    for command in ("TRIGGER", "PYEXECUTE", "TRIGGERONKEY", "DUMPEXECUTIONS", "GETRESULTS"):
+        other.on("RG." + command, ["1"] if command.startswith("TRIGGER") else [["1"], []])
+        one.on("RG." + command, Error(kind + " Redis cannot be reached: [Errno 111] refused"))
+
+    def what(client):
+        for _ in range(20):
+            assert (yield client.gears.trigger("t")) == b"1"
+            assert (yield client.gears.pyexecute("GB().run()")) == b"1"
+        for call in (
+            client.gears.dumpexecutions,
+            lambda: client.gears.triggeronkey("t", "bar"),
+            lambda: client.gears.getresults(IDS[0] + "-1"),
+            lambda: client.gears.getresults("c" * 40 + "-1"),
+        ):
+            if call is not client.gears.dumpexecutions:
+                other.on("RG.GETRESULTS", Error("execution plan does not exist"))
+            with pytest.raises(ex.NodeDownError, match="Redis cannot be reached") as caught:
+                yield call()
+            assert caught.value.nodes == (name,)
+
+    check(what)
+    assert cluster.sent("RG.TRIGGER")[1] == cluster.sent("RG.PYEXECUTE")[1] == 20
+
+
+def test_another_server_that_has_taken_its_place(cluster, check):
+    """Redis's clients for clusters find that out as well."""
+    one, other = cluster.servers
+    other.on("RG.TRIGGERONKEY", ["1"])
+
+    def what(client):
+        assert (yield client.get("bar")) == b"0"
+        gone = Error("LOADING Redis cannot be reached: [Errno 111] refused")
+        for name in ("RG.TRIGGERONKEY", "CLUSTER SLOTS", "GET"):
+            one.on(name, gone)
+        other.on("CLUSTER SLOTS", [[0, 16383, [other.host, other.port, IDS[1]]]])
+        assert (yield client.gears.triggeronkey("t", "bar")) == b"1"
+        assert (yield client.get("bar")) == b"1"
+
+    check(what)
+    assert cluster.sent("RG.TRIGGERONKEY") == [1, 1]
+
+
+def test_functions_whose_errors_only_look_like_that(cluster, check):
+    """They have run, so they are not run again elsewhere."""
+    error = "['Traceback\\n', 'gears.error: Redis cannot be reached: [Errno 111] refused\\n']"
+    cluster.on("RG.TRIGGER", Error(error))
+
+    def what(client):
+        with pytest.raises(ex.ServerError, match="Traceback"):
+            yield client.gears.trigger("t")
+
+    check(what)
+    assert sum(cluster.sent("RG.TRIGGER")) == 1
+
+
+def test_no_server_at_all(cluster, check):
+    names = {f"{server.host}:{server.port}" for server in cluster.servers}
+
+    def what(client):
+        yield client.get("foo")
+        cluster.stop()
+        for call in (
+            client.gears.dumpexecutions,  # may be sent again, so it may notice what is closed
+            lambda: client.gears.trigger("t"),
+            lambda: client.gears.triggeronkey("t", "foo"),
+            lambda: client.gears.pyexecute("GB().run()"),
+            client.gears.refreshcluster,
+            lambda: client.gears.getresults(IDS[0] + "-1"),
+        ):
+            with pytest.raises(ex.NodeDownError, match="it was not sent") as caught:
+                yield call()
+            assert caught.value.nodes
+            assert names.issuperset(caught.value.nodes)
+
+    check(what)
+
+
+# -- nodes that are named
+
+
+def test_named_nodes(cluster, check):
+    """The reply of each; that of one without its name."""
+    for number, server in enumerate(cluster.servers):
+        server.on("RG.PYEXECUTE", [[str(number)], []])
+        server.on("RG.TRIGGER", [str(number)])
+    names = [f"{server.host}:{server.port}" for server in cluster.servers]
+
+    def what(client):
+        yield client.get("foo")
+        for words in (("RG.PYEXECUTE", "x"), ("RG.TRIGGER", "t")):
+            for targets in ("primaries", "all"):
+                replies = yield client.execute_command(*words, target_nodes=targets)
+                assert {name: reply.value for name, reply in replies.items()} == {
+                    name: b"%d" % number for number, name in enumerate(names)
+                }
+        figures = yield client.execute_command("RG.PYSTATS", target_nodes="primaries")
+        assert set(figures) == set(names)
+        for targets in ("replicas", []):
+            with pytest.raises(NO_TARGETS, match="No targets were found to execute RG.TRIGGER"):
+                yield client.execute_command("RG.TRIGGER", "t", target_nodes=targets)
+        if NATIVE:
+            for number in range(2):
+                node = client.get_node(node_name=names[number])
+                for target in (node, [node]):
+                    reply = yield client.execute_command("RG.TRIGGER", "t", target_nodes=target)
+                    assert reply == b"%d" % number
 
     check(what)

@@ -246,6 +246,72 @@ def test_replacing_a_trigger_is_done_by_one_server(cluster, gears):
     assert all(cluster.sent("RG.DUMPREGISTRATIONS"))
 
 
+@pytest.mark.parametrize("replace", [None, True, False])
+def test_registering_is_one_command(cluster, gears, replace):
+    """Servers of RedisGears tell each other."""
+    cluster.on("MODULE LIST", [[b"name", b"rg", b"ver", 10213]])
+    cluster.on("RG.CONFIGGET", [Error("(error) Unsupported config parameter: x")])
+    cluster.on("RG.PYDUMPSESSIONS", [])
+    cluster.on("RG.PYEXECUTE", Status("OK"))
+    gears._memory.python_version = tuple(sys.version_info)
+    function = redgrease.KeysReader().map(len).register("a*")
+    assert gears.pyexecute(function, replace=replace)
+    assert sum(cluster.sent("RG.PYEXECUTE")) == 1
+    (words,) = sum((server.sent("RG.PYEXECUTE") for server in cluster.servers), [])
+    assert b"REGISTRATION_IDS" not in words
+    assert sum(cluster.sent("RG.INFOCLUSTER")) == 0
+    assert sum(cluster.sent("RG.PYDUMPSESSIONS")) == (0 if replace is None else 1)
+
+
+class TestServersThatAreAlone:
+    """Whether servers tell each other is asked until one knows."""
+
+    YES = [b"yes"]
+    UNKNOWN = [Error("(error) Unsupported config parameter: x")]
+
+    @staticmethod
+    def asked(cluster):
+        return sum(cluster.sent("RG.CONFIGGET"))
+
+    @pytest.mark.parametrize("reply, alone", [(YES, True), (UNKNOWN, False)])
+    def test_asked_once(self, cluster, gears, reply, alone):
+        cluster.on("RG.CONFIGGET", reply)
+        assert [gears._is_alone() for _ in range(3)] == [alone] * 3
+        assert self.asked(cluster) == 1
+
+    def test_without_gears(self, cluster, gears):
+        assert [gears._is_alone() for _ in range(3)] == [False] * 3
+        assert self.asked(cluster) == 1
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_an_error_is_no_answer(self, cluster, gears, first):
+        cluster.servers[first].on("RG.CONFIGGET", Error("ERR Redis cannot be reached"))
+        cluster.servers[1 - first].on("RG.CONFIGGET", self.YES)
+        assert [gears._is_alone() for _ in range(3)] == [True] * 3
+
+    def test_nobody_knows(self, cluster, gears):
+        cluster.on("RG.CONFIGGET", Error("ERR Redis cannot be reached"))
+        with pytest.raises(ex.ServerError, match="cannot be reached"):
+            gears.pyexecute("GB().register()")
+        assert cluster.sent("RG.PYEXECUTE") == [0, 0]
+        cluster.on("RG.CONFIGGET", self.YES)
+        assert gears._is_alone() is True
+
+    def test_nobody_may_tell(self, cluster, gears):
+        cluster.on("RG.CONFIGGET", Error("NOPERM this user has no permissions"))
+        cluster.on("RG.PYEXECUTE", Status("OK"))
+        assert gears.pyexecute("GB().register()")
+        assert sum(cluster.sent("RG.PYEXECUTE")) == 1
+        cluster.on("RG.CONFIGGET", self.YES)
+        assert gears._is_alone() is True
+
+    def test_nobody_is_there(self, cluster, gears):
+        cluster.on("RG.CONFIGGET", Drop())
+        assert gears._is_alone() is False
+        cluster.on("RG.CONFIGGET", self.YES)
+        assert gears._is_alone() is True
+
+
 @pytest.mark.skipif(not NATIVE, reason="about redis-py's own cluster client")
 class TestTargets:
     def test_by_node(self, cluster, client):

@@ -1,5 +1,6 @@
 """Reading pickled results: what is safe, what is not, and what is not even read."""
 
+import asyncio
 import collections
 import datetime
 import decimal
@@ -16,8 +17,14 @@ from hypothesis import strategies as st
 
 redis = pytest.importorskip("redis")
 
+from support.scripted import ScriptedServer  # noqa: E402
+from support.scripted_cluster import ScriptedCluster  # noqa: E402
+
 import redgrease  # noqa: E402
+from redgrease.client import _ClusterBase  # noqa: E402
 from redgrease.unpickling import checked_mode, decode, reader, record_reader  # noqa: E402
+
+NATIVE = _ClusterBase is not None and _ClusterBase.__module__.startswith("redis.")
 
 PLAIN = st.recursive(
     st.none()
@@ -186,6 +193,56 @@ def test_modes(mode, expected):
         client = make(unpickle=mode)
         assert client.unpickle == expected
         assert client.pipeline().unpickle == expected
+
+
+@pytest.mark.parametrize("mode", ["safe", "off"])
+def test_clients_that_clients_make(mode):
+    with ScriptedServer() as server:
+        client = redgrease.RedisGears(port=server.port, unpickle=mode)
+        assert client.client().unpickle == mode
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="redgrease.aio needs Python 3.10")
+def test_clients_that_clients_for_asyncio_make():
+    pytest.importorskip("redis.asyncio.cluster")
+    from redgrease.aio import RedisGears
+
+    async def go():
+        return RedisGears(unpickle="off").client().unpickle
+
+    assert asyncio.run(go()) == "off"
+
+
+@pytest.mark.skipif(not NATIVE, reason="about redis-py's own cluster client")
+def test_nodes_of_clusters():
+    data = pickle.dumps(1)
+    cluster = ScriptedCluster()
+    client = cluster.client(unpickle="off")
+    for node in client.get_primaries():
+        assert reader(client.get_redis_connection(node))(data) is data
+    client.close()
+    cluster.stop()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="redgrease.aio needs Python 3.10")
+def test_nodes_of_clusters_with_asyncio():
+    pytest.importorskip("redis.asyncio.cluster")
+    from redgrease.aio import RedisGearsCluster
+
+    data = pickle.dumps(1)
+    cluster = ScriptedCluster()
+    first = cluster.servers[0]
+
+    async def go():
+        for mode, value in (("off", data), (None, 1)):
+            where = {"host": first.host, "port": first.port}
+            async with RedisGearsCluster(unpickle=mode, **where) as client:
+                assert len(client.get_nodes()) == 2
+                for node in client.get_nodes():
+                    assert reader(node)(data) == value
+
+    asyncio.run(go())
+    cluster.stop()
 
 
 @pytest.mark.parametrize("mode", ["never", 2, [], ""])

@@ -11,7 +11,7 @@ from redgrease.client import cluster_pipeline, start_nodes
 from redgrease.commands import is_gears_command
 from redgrease.results import unwrapped
 from redgrease.sender import install
-from redgrease.unpickling import ANY, checked_mode
+from redgrease.unpickling import ANY, NOTE, checked_mode
 
 __all__ = [
     "Redis",
@@ -88,6 +88,12 @@ class RedisGears(RedisGearsModule, redis_asyncio.Redis):  # type: ignore[misc]
         client.unpickle = unpickle
         return client  # type: ignore[no-any-return]
 
+    def client(self) -> "RedisGears":
+        """Make a client that keeps one connection of the pool for itself, as redis-py does."""
+        client: Any = super().client()
+        client.unpickle = self.unpickle
+        return client  # type: ignore[no-any-return]
+
     def pipeline(self, transaction: bool = True, shard_hint: Optional[str] = None) -> GearsPipeline:
         """Make a pipeline.
 
@@ -122,6 +128,8 @@ class RedisGearsCluster(RedisGearsModule, redis_cluster.RedisCluster):  # type: 
         self.unpickle = checked_mode(kwargs.pop("unpickle", None))
         super().__init__(*args, **start_nodes(kwargs, redis_cluster))
         install(self)
+        # Nodes can have no attributes of ours, but share this with their client.
+        self.response_callbacks[NOTE] = self.unpickle
 
     def pipeline(self, *args: Any, **kwargs: Any) -> Any:
         """Make a pipeline, as redis-py does.  Gears commands cannot be put into it."""

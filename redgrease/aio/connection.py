@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from redis import exceptions as redis_errors
 
-from redgrease.connection import ATTEMPTS, pool_connection
+from redgrease.connection import ATTEMPTS, WATCH_LOST, pool_connection
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError
 
 if sys.version_info >= (3, 11, 3):
@@ -28,6 +28,7 @@ __all__ = [
     "exchange_together",
     "give_back",
     "read_undecoded",
+    "watch_lost",
     "without_time_limit",
 ]
 
@@ -79,7 +80,12 @@ class PoolLink(Link):
             await lock.acquire()
             self._lock = lock
         try:
-            await _ensure(connection)
+            if getattr(client, "watching", False):
+                if not await _is_kept(connection):
+                    await drop(connection)
+                    raise await watch_lost(client)
+            else:
+                await _ensure(connection)
         except BaseException:
             self._unlock()
             raise
@@ -137,16 +143,39 @@ async def give_back(pool: Any, connection: Any) -> None:
 
 async def _ensure(connection: Any) -> None:
     """Connect a connection, anew if the other side has closed it since its last use."""
-    if getattr(connection, "is_connected", False):
-        look = getattr(connection, "can_read", None)
-        if look is None:  # redis-py 4.5 to 7; what it reads does not matter
-            look = connection.can_read_destructive
-        try:
-            if await look():
-                await drop(connection)
-        except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError):
-            await drop(connection)
+    if getattr(connection, "is_connected", False) and not await _is_idle(connection):
+        await drop(connection)
     await connection.connect()
+
+
+async def _is_idle(connection: Any) -> bool:
+    """Whether the other side has neither closed a connection, nor sent what is not expected."""
+    look = getattr(connection, "can_read", None)
+    if look is None:  # redis-py 4.5 to 7; what it reads does not matter
+        look = connection.can_read_destructive
+    try:
+        return not await look()
+    except (redis_errors.ConnectionError, redis_errors.TimeoutError, OSError):
+        return False
+
+
+async def _is_kept(connection: Any) -> bool:
+    """Whether a connection is still the one that it was when it was last used."""
+    transport = _transport(connection)
+    if transport is None or not await _is_idle(connection):
+        return False
+    try:
+        await connection.check_health()  # here, for it connects anew where it finds fault
+    except (redis_errors.ConnectionError, redis_errors.TimeoutError):
+        return False
+    return _transport(connection) is transport
+
+
+async def watch_lost(pipeline: Any) -> redis_errors.WatchError:
+    """The error for a pipeline whose connection, and with it WATCH, is gone; resets it."""
+    pipeline.watching = False  # there is nothing left to be told to the server
+    await pipeline.reset()
+    return redis_errors.WatchError(WATCH_LOST)
 
 
 def _is_closed(connection: Any) -> bool:
@@ -155,8 +184,21 @@ def _is_closed(connection: Any) -> bool:
     return reader is not None and reader.at_eof()
 
 
-async def drop(connection: Any) -> None:
-    """Close a connection at once."""
+def _transport(connection: Any) -> Any:
+    """asyncio's side of a connection; None if it is not connected."""
+    return getattr(getattr(connection, "_writer", None), "transport", None)
+
+
+async def drop(connection: Any, transport: Any = None) -> None:
+    """Close a connection at once, and forget what has not been sent yet.
+
+    Args:
+        connection: The connection.
+        transport: What :func:`_transport` gave, if redis-py may have closed the connection since.
+    """
+    transport = transport or _transport(connection)
+    if transport is not None:  # asyncio would send the rest even after a close
+        transport.abort()
     try:
         await connection.disconnect(nowait=True)
     except TypeError:  # before redis-py 4.5
@@ -198,12 +240,39 @@ async def read_undecoded(connection: Any) -> Any:
         reader.set_encoding(encoder.encoding, encoder.encoding_errors)
 
 
-async def _send(connection: Any, packed: Any, asking: bool = False) -> None:
-    """Send what is packed.  When this fails, the server has not got all of it.
+async def _write(connection: Any, packed: Any) -> None:
+    """Give the bytes away, without redis-py, which closes a connection if this is stopped.
+
+    asyncio goes on sending after that, so one could neither tell what arrives, nor prevent it.
+    """
+    writer = connection._writer
+    if writer is None or writer.is_closing():  # Python 3.12 and 3.13 fail oddly then
+        raise redis_errors.ConnectionError("the connection was closed")
+    try:
+        writer.writelines(packed)
+        await writer.drain()
+    except OSError as error:
+        raise redis_errors.ConnectionError(f"{error} while writing to socket") from error
+
+
+def _is_sent(connection: Any) -> bool:
+    """Whether all that was written may have left, so that the server may have got it."""
+    size = getattr(_transport(connection), "get_write_buffer_size", None)
+    return size is None or size() == 0
+
+
+async def _send(connection: Any, packed: Any, command: str, asking: bool = False) -> None:
+    """Send what is packed.
 
     redis-py limits the time with ``asyncio.wait_for``, which loses a cancellation that comes when
     all is sent, before Python 3.12.  So this sets the limit.
+
+    Raises:
+        redis.exceptions.ConnectionError, redis.exceptions.TimeoutError: The server has not got all
+            of it, and will not, so it did not run.
+        GearsTimeoutError: The time was up just when all had left.
     """
+    written = False
     try:
         await connection.check_health()
         limit = connection.socket_timeout
@@ -212,29 +281,38 @@ async def _send(connection: Any, packed: Any, asking: bool = False) -> None:
                 if asking:
                     await connection.send_command("ASKING", check_health=False)
                     await connection.read_response()
-                await connection.send_packed_command(packed, check_health=False)
+                written = True
+                await _write(connection, packed)
     except asyncio.TimeoutError as error:
+        is_sent = written and _is_sent(connection)
         await drop(connection)
+        if is_sent:
+            raise _too_late(command, limit) from error
         raise redis_errors.TimeoutError("Timeout writing to socket") from error
     except BaseException:
         await drop(connection)
         raise
 
 
+def _too_late(command: str, timeout: Optional[float]) -> GearsTimeoutError:
+    return GearsTimeoutError(
+        f"no reply to {command} within {timeout} s; it may still be running on the server,"
+        " and has not been sent again"
+    )
+
+
 async def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
     """Wait for the reply; from here on, nobody knows whether the command has run."""
+    transport = _transport(connection)
     try:
         with without_time_limit(connection):
             async with time_limit(timeout):
                 return await read_undecoded(connection)
     except (redis_errors.TimeoutError, asyncio.TimeoutError) as error:
-        await drop(connection)
-        raise GearsTimeoutError(
-            f"no reply to {command} within {timeout} s; it may still be running on the server,"
-            " and has not been sent again"
-        ) from error
+        await drop(connection, transport)
+        raise _too_late(command, timeout) from error
     except redis_errors.ConnectionError as error:
-        await drop(connection)
+        await drop(connection, transport)
         if type(error) is not redis_errors.ConnectionError:
             raise  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
         raise GearsConnectionError(
@@ -244,7 +322,7 @@ async def _receive(connection: Any, command: str, timeout: Optional[float]) -> A
     except redis_errors.ResponseError:
         raise
     except BaseException:  # a cancellation: the reply is yet to come, so do not use it again
-        await drop(connection)
+        await drop(connection, transport)
         raise
 
 
@@ -263,7 +341,9 @@ async def exchange(
         try:
             try:
                 sends += 1
-                await _send(connection, connection.pack_command(*words), asking)
+                await _send(connection, connection.pack_command(*words), command, asking)
+            except GearsTimeoutError:
+                raise
             except (redis_errors.ConnectionError, redis_errors.TimeoutError):
                 if sends >= ATTEMPTS:
                     raise
@@ -282,10 +362,13 @@ async def exchange_together(
     link: Link, commands: Sequence[Sequence[Any]], timeout: Optional[float] = None
 ) -> List[Any]:
     """Send several commands in one go; see :func:`redgrease.connection.exchange_together`."""
-    connection = await link.acquire(str(commands[0][0]))
+    first = str(commands[0][0])
+    connection = await link.acquire(first)
     try:
         try:
-            await _send(connection, connection.pack_commands(commands))
+            await _send(connection, connection.pack_commands(commands), first)
+        except GearsTimeoutError:
+            raise
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
             raise GearsConnectionError(
                 f"the connection was lost while sending: {error}; some of the commands may"

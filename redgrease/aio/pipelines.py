@@ -5,7 +5,7 @@ from typing import Any, List
 from redis import exceptions as redis_errors
 from redis.asyncio.client import Pipeline
 
-from redgrease.aio.connection import drop, read_undecoded, without_time_limit
+from redgrease.aio.connection import drop, read_undecoded, watch_lost, without_time_limit
 from redgrease.aio.gears import Gears
 from redgrease.commands import is_gears_command
 from redgrease.connection import pool_connection
@@ -20,6 +20,7 @@ class GearsPipeline(PipelineReplies, Pipeline):  # type: ignore[misc]
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command at once, as all are between WATCH and MULTI."""
         if not is_gears_command(args[0]):
+            await self._check_watch()
             return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
         if self.connection is None:
             self.connection = await pool_connection(self.connection_pool, args[0])
@@ -34,10 +35,16 @@ class GearsPipeline(PipelineReplies, Pipeline):  # type: ignore[misc]
         Returns:
             The replies.
         """
+        await self._check_watch()
         try:
             return list(await super().execute(raise_on_error))
         except SentOnce as once:
             raise once.error from once.error.__cause__
+
+    async def _check_watch(self) -> None:
+        """See that a call that failed has not ended WATCH; redis-py would just connect again."""
+        if self.watching and self.connection and not self.connection.is_connected:
+            raise await watch_lost(self)
 
     async def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
         """Read one reply; that to a Gears command with its bytes left as they are."""

@@ -1,13 +1,17 @@
 """How methods under ``redgrease.asking.asking`` are run with asyncio."""
 
+import asyncio
 from types import CoroutineType
-from typing import Any, Coroutine, TypeVar
+from typing import Any, Coroutine, Set, TypeVar
 
 from redgrease.asking import Asks
 
 __all__ = ["Awaited"]
 
 R = TypeVar("R")
+
+# Loops refer to their tasks only weakly.
+_GUARDED: "Set[asyncio.Task[Any]]" = set()
 
 
 class Awaited:
@@ -18,6 +22,15 @@ class Awaited:
 
     def _run(self, steps: "Asks[R]") -> "Coroutine[Any, Any, R]":
         return _run(steps)
+
+    async def _guarded(self, asked: "Coroutine[Any, Any, R]") -> R:
+        task = asyncio.ensure_future(asked)
+        _GUARDED.add(task)
+        task.add_done_callback(_GUARDED.discard)
+        return await asyncio.shield(task)
+
+    async def _within(self, seconds: float, asked: "Coroutine[Any, Any, R]") -> R:
+        return await asyncio.wait_for(asked, seconds)
 
 
 async def _run(steps: "Asks[R]") -> R:

@@ -5,11 +5,13 @@ import inspect
 import random
 from typing import Any, List, Optional, Sequence
 
+from redis.connection import Encoder  # type: ignore[attr-defined]
+
 from redgrease.aio.connection import Link, NodeLink, PoolLink, exchange, exchange_together
 from redgrease.aio.running import Awaited
 from redgrease.topology import Cluster, Topology
 
-__all__ = ["AsyncCluster", "AsyncTopology", "topology_of"]
+__all__ = ["AsyncCluster", "AsyncNode", "AsyncTopology", "topology_of"]
 
 
 class _Exchanging(Awaited):
@@ -93,11 +95,42 @@ class AsyncCluster(_Exchanging, Cluster):  # type: ignore[misc]
         await self.client.nodes_manager.initialize()
 
 
+class AsyncNode(_Exchanging, Topology):  # type: ignore[misc]
+    """One node of a cluster.
+
+    Args:
+        client: A ``redis.asyncio.cluster.ClusterNode``, which has connections as a client does.
+    """
+
+    @property
+    def identity(self) -> Any:
+        return self.client
+
+    @property
+    def encoder(self) -> Any:
+        if self._encoder is None:
+            options = self.client.connection_kwargs
+            self._encoder = Encoder(  # type: ignore[no-untyped-call]
+                options.get("encoding", "utf-8"),
+                options.get("encoding_errors", "strict"),
+                options.get("decode_responses", False),
+            )
+        return self._encoder
+
+    def primaries(self) -> List[Any]:
+        """The way to the node."""
+        return [self.any()]
+
+    def any(self) -> Any:
+        """The way to the node."""
+        return NodeLink(self.client)
+
+
 def topology_of(client: Any) -> Optional[Topology]:
     """Find out what kind of client it is.
 
     Args:
-        client: Any client of ``redis.asyncio``.
+        client: Any client of ``redis.asyncio``, or a node of one for clusters.
 
     Returns:
         The servers behind it; None if it has no connections of its own, but only a coroutine
@@ -110,6 +143,8 @@ def topology_of(client: Any) -> Optional[Topology]:
         raise TypeError(f"not a client of redis.asyncio: {client!r}")
     if getattr(client, "nodes_manager", None) is not None:
         return AsyncCluster(client)
+    if hasattr(client, "acquire_connection"):
+        return AsyncNode(client)
     pool = getattr(client, "connection_pool", None)
     return AsyncTopology(client) if hasattr(pool, "get_connection") else None
 

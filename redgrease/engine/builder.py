@@ -179,7 +179,7 @@ class PyFlatExecution:
         shard = self._engine.shard
         shard.check_register(steps, options.get("mode"))
         number = self._engine.take_registration_number()
-        ident = shard.registration_id(context.session.id, number)
+        ident = shard.registration_id(context.script, number)
         return self._engine.registrations.add(
             context, ident, self._reader, self._description, steps, prefix, options
         )

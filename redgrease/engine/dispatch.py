@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +191,8 @@ class Dispatcher:
         """RG.PYEXECUTE script [options]."""
         engine = self._engine
         try:
-            options = parse_options(engine.shard.take_given(call.words[1:]))
+            words, given = engine.shard.take_given(call.words[1:])
+            options = replace(parse_options(words), **given)
             if call.multi or call.inside:
                 return Error(NO_GEARS)
             engine.sessions.check(options)

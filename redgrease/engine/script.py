@@ -6,13 +6,14 @@ import os
 import queue
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .context import Context, entered
 from .errors import error_text
-from .replies import OK, Error, results_and_errors
+from .replies import OK, Error, Status, results_and_errors
 from .sessions import OptionError, Options, Session, Sessions
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class ScriptRun:
     plan: Plan | None = None
     replaces: Session | None = None
     registrations: list[Registration] = field(default_factory=list)
+    ids: deque[str] = field(default_factory=deque)
 
 
 def parse_options(words: list[str]) -> Options:
@@ -131,7 +133,7 @@ class Scripts:
             session.globals["loop"] = self._engine.loop_name()
         old = options.replace_with if options.replace_with is not None else options.id
         replaced = self._engine.sessions.get(old) if old is not None else None
-        run = ScriptRun(session, replaces=replaced)
+        run = ScriptRun(session, replaces=replaced, ids=deque(options.ids))
         ticket = self._engine.limited("the body of the script")
         try:
             # As a C string, which is what the original has: up to the first NUL.
@@ -146,7 +148,7 @@ class Scripts:
             if ticket is not None:
                 ticket.cancel()
         if run.registrations:
-            self._commit(run, answer)
+            self._commit(run, answer, options.tells_ids)
             return
         if run.plan is None:
             answer(OK)
@@ -158,7 +160,7 @@ class Scripts:
             execution.when_done(lambda done: self._report(done, answer, resp3))
         self._engine.pool.submit(execution.run)
 
-    def _commit(self, run: ScriptRun, answer: Callable[[Any], None]) -> None:
+    def _commit(self, run: ScriptRun, answer: Callable[[Any], None], tells_ids: bool) -> None:
         """Let the script's registrations act; the result of a run is not told in that case."""
         try:
             self._engine.registrations.commit(run.session, run.registrations, run.replaces)
@@ -166,7 +168,8 @@ class Scripts:
             answer([Error(f"-ERR shard-{self._engine.shard.id}: {error}")])
             return
         self._engine.executions.skip()  # on the original, an execution does it
-        answer(OK)
+        ids = ",".join(registration.id for registration in run.registrations)
+        answer(Status(f"OK {ids}") if tells_ids else OK)
         if run.plan is not None:
             self._engine.pool.submit(self._engine.executions.create(run.plan).run)
 

@@ -25,7 +25,7 @@ class OptionError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """The options of RG.PYEXECUTE."""
+    """The options of RG.PYEXECUTE; the last three are for clients of clusters, see shard.py."""
 
     id: str | None = None
     description: str | None = None
@@ -34,6 +34,9 @@ class Options:
     unblocking: bool = False
     force_reinstall: bool = False
     requirements: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    instead_of: tuple[str, ...] | None = None
+    tells_ids: bool = False
 
 
 @dataclass(eq=False)
@@ -103,6 +106,11 @@ class Sessions:
                 raise OptionError(f"Can not replace an existing session {ident} with {old}")
         if old is not None and old not in self._linked:
             raise OptionError(f"Can not replace with {old}, session does not exists.")
+        if options.instead_of is not None:
+            found = self._linked.get(ident or "")
+            ids = [one.id for one in found.registrations] if found is not None else []
+            if ids != list(options.instead_of):
+                raise OptionError(f"Can not replace session {ident}, it has changed.")
 
     # -- life -----------------------------------------------------------------------------------
 

@@ -10,9 +10,7 @@ import binascii
 import itertools
 import os
 import string
-import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,7 @@ from .errors import GearsError
 
 if TYPE_CHECKING:
     from .keyspace import Keyspace
+    from .script import ScriptRun
     from .settings import Settings
     from .steps import Step
 
@@ -33,6 +32,8 @@ SETTING = "redgrease-shard-alone"
 """A setting that tells clients to register functions on every server of the cluster."""
 IDS = "REGISTRATION_IDS"
 """An option of RG.PYEXECUTE in clusters: the IDs that the registrations have on other shards."""
+INSTEAD_OF = "INSTEAD_OF"
+"""Another: the IDs of the registrations that are to be replaced."""
 SLOTS = 16384
 _LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _GROUPS = {
@@ -90,9 +91,7 @@ class Shard:
 
     def __init__(self, keyspace: Keyspace, settings: Settings) -> None:
         self._keyspace, self._settings = keyspace, settings
-        self._lock = threading.Lock()
         self._hashtag: str | None = None
-        self._given: dict[str, deque[str]] = {}
         self.id = ALONE
         """The node's ID; forty zeros outside clusters."""
         self.run_id = ALONE
@@ -175,34 +174,35 @@ class Shard:
 
     # -- IDs of registrations -------------------------------------------------------------------
 
-    def take_given(self, words: list[str]) -> list[str]:
-        """Note the IDs that a client gives for a session's registrations.
+    def take_given(self, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+        """Read what clients say in clusters, to register the same on every shard.
+
+        - ``REGISTRATION_IDS ids``: the IDs that the registrations have on another shard; ``?``
+          asks for those that they get, which then stand behind the ``OK``.
+        - ``INSTEAD_OF ids``: the registrations of the session that is to be replaced; if it has
+          others by now, somebody else has replaced it, and the script does not run.
 
         Args:
             words: The words behind a script.
 
         Returns:
-            The words without that option.
+            The words without these, and the fields of the options.
         """
-        if not self.clustered:
-            return words
-        with self._lock:
-            for session in [name for name in self._given if name in words]:
-                del self._given[session]  # of a script that failed
-            if len(words) < 4 or words[0].upper() != IDS:
-                return words
-            self._given[words[3]] = deque(words[1].split(","))
-        return words[2:]
+        given: dict[str, Any] = {}
+        while self.clustered and len(words) > 1 and words[0].upper() in (IDS, INSTEAD_OF):
+            option, value, *words = words
+            if option.upper() == INSTEAD_OF:
+                given["instead_of"] = tuple(value.split(","))
+            elif value == "?":
+                given["tells_ids"] = True
+            else:
+                given["ids"] = tuple(value.split(","))
+        return words, given
 
-    def registration_id(self, session: str, number: int) -> str:
+    def registration_id(self, script: ScriptRun | None, number: int) -> str:
         """The ID of a registration: that which a client gave, or else a new one."""
-        with self._lock:
-            given = self._given.get(session)
-            if given:
-                ident = given.popleft()
-                if not given:
-                    del self._given[session]
-                return ident
+        if script is not None and script.ids:
+            return script.ids.popleft()
         return f"{self.id}-{number}"
 
     # -- what cannot be done --------------------------------------------------------------------

@@ -1,208 +1,23 @@
-"""Fits syntax trees to older versions of Python, and tells what they cannot have."""
+"""Fits syntax trees to older versions of Python."""
 
 import ast
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+import copy
+import sys
+from typing import Any, Dict, FrozenSet, Iterator, List, Sequence, Set, Tuple
 
-from redgrease.shipping.standard import lacks
 from redgrease.shipping.trees import Tree
 
-__all__ = ["Unknown", "lowered", "to_tree", "unknown"]
+__all__ = ["lowered", "to_tree"]
 
 Version = Tuple[int, ...]
-
-
-class Unknown(NamedTuple):
-    """Something that a version of Python does not know.
-
-    Attributes:
-        line: The line where it stands.
-        reason: What it is, and since when it is there.
-    """
-
-    line: int
-    reason: str
-
-
-# Nodes that came with a version.
-_NODES: Dict[str, Tuple[Version, str]] = {
-    "NamedExpr": ((3, 8), "an assignment expression (:=)"),
-    "Match": ((3, 10), "a match statement"),
-    "TryStar": ((3, 11), "except*"),
-    "TypeAlias": ((3, 12), "a type statement"),
-}
-_LOOPS = ("For", "AsyncFor", "While")
-_SCOPES = ("FunctionDef", "AsyncFunctionDef", "Lambda", "ClassDef")
-_COMPREHENSIONS = ("ListComp", "SetComp", "DictComp")
-
-
-def unknown(node: Any, version: Version) -> Optional[Unknown]:
-    """Find what a version of Python does not know.
-
-    Args:
-        node: The definition of a function, or a lambda expression.
-        version: The version, such as ``(3, 7)``.
-
-    Returns:
-        The first that is found; None if there is nothing.
-    """
-    return next(_Checker(tuple(version[:2])).visit(node, node), None)
-
-
-class _Checker:
-    def __init__(self, version: Version) -> None:
-        self._version = version
-
-    def _since(self, since: Version, node: Any, what: str) -> Iterator[Unknown]:
-        if self._version < since:
-            came = ".".join(map(str, since))
-            yield Unknown(node.lineno, f"{what} came with Python {came}")
-
-    def visit(
-        self, node: Any, root: Any, final: bool = False, tried: bool = False
-    ) -> Iterator[Unknown]:
-        """Look at a node and all within.
-
-        Args:
-            node: The node.
-            root: The function itself, whose own decorators, annotations and type parameters do
-                not travel.
-            final: Whether a ``continue`` here would leave a ``finally``.
-            tried: Whether this is what a ``try`` is about, or what an ``if`` asks the version for,
-                so that an import may fail.
-        """
-        kind = type(node).__name__
-        if kind in _NODES:
-            since, what = _NODES[kind]
-            yield from self._since(since, node, what)
-        special = getattr(self, f"_{kind}", None)
-        if special is not None:
-            yield from special(node, root, final, tried)
-        if kind in _SCOPES or kind in _LOOPS:
-            final = False
-        left_out = ("decorator_list", "returns", "type_params") if node is root else ()
-        for name, value in ast.iter_fields(node):
-            if name in left_out or name == "annotation":
-                continue
-            in_final = final or (name == "finalbody" and kind in ("Try", "TryStar"))
-            may_fail = (name == "body" and kind == "Try") or (
-                kind == "If" and _is_about_versions(node)
-            )
-            in_try = (tried and kind not in _SCOPES) or may_fail
-            for item in value if isinstance(value, list) else [value]:
-                if isinstance(item, ast.AST):
-                    yield from self.visit(item, root, in_final, in_try)
-
-    def _Continue(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
-        if final:
-            yield from self._since((3, 8), node, "continue in a finally block")
-
-    def _Subscript(self, node: Any, *_: Any) -> Iterator[Unknown]:
-        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else ()
-        if items and _place(node.slice) < _place(items[0]):  # in parentheses of its own
-            return
-        if any(isinstance(item, ast.Starred) for item in items):
-            yield from self._since((3, 11), node, "a starred expression in a subscript")
-
-    def _definition(self, node: Any, root: Any, *_: Any) -> Iterator[Unknown]:
-        yield from self._function(node)
-        if node is root:
-            return
-        if getattr(node, "type_params", None):
-            yield from self._since((3, 12), node, "a list of type parameters")
-        for decorator in node.decorator_list:
-            if not _is_plain_decorator(decorator):
-                yield from self._since((3, 9), decorator, "a decorator that is any expression")
-
-    _FunctionDef = _AsyncFunctionDef = _ClassDef = _definition
-
-    def _function(self, node: Any, *_: Any) -> Iterator[Unknown]:
-        if not isinstance(node, ast.AsyncFunctionDef):
-            for inner in _own(node):
-                if isinstance(inner, ast.GeneratorExp) and _is_async(inner):
-                    what = "an asynchronous generator expression in an ordinary function"
-                    yield from self._since((3, 7), inner, what)
-
-    _Lambda = _function
-
-    def _arguments(self, node: Any, *_: Any) -> Iterator[Unknown]:
-        # Without the slash it means the same, unless such a name may be among the others.
-        if node.posonlyargs and node.kwarg is not None:
-            yield from self._since(
-                (3, 8), node.posonlyargs[0], "a positional-only parameter beside **"
-            )
-
-    def _Import(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
-        for name in [] if tried else [alias.name for alias in node.names]:
-            reason = lacks(self._version, name)
-            if reason is not None:
-                yield Unknown(node.lineno, reason)
-
-    def _ImportFrom(self, node: Any, root: Any, final: bool, tried: bool) -> Iterator[Unknown]:
-        names = [] if tried or node.level else [alias.name for alias in node.names]
-        reasons = [lacks(self._version, node.module or "", name) for name in names]
-        for reason in filter(None, reasons):
-            yield Unknown(node.lineno, reason)
-
-    def _comprehension_in(self, node: Any, *_: Any) -> Iterator[Unknown]:
-        for inner in ast.walk(node):
-            asynchronous = type(inner).__name__ in _COMPREHENSIONS and _is_async(inner)
-            if inner is not node and asynchronous and not _is_async(node):
-                yield from self._since((3, 11), inner, "an asynchronous comprehension in another")
-        if not isinstance(node, ast.GeneratorExp):  # which is a function of its own still
-            first = node.generators[0].iter  # is evaluated outside
-            outside = {id(node), id(first), *map(id, _own(first))}
-            for inner in _own(node):
-                if id(inner) not in outside and _is_bare_super(inner):
-                    yield from self._since((3, 12), inner, "super() in a comprehension")
-
-    _ListComp = _SetComp = _DictComp = _GeneratorExp = _comprehension_in
-
-
-def _is_async(comprehension: Any) -> bool:
-    return any(each.is_async for each in comprehension.generators)
-
-
-def _is_bare_super(node: Any) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "super"
-        and not (node.args or node.keywords)
-    )
-
-
-def _place(node: Any) -> Tuple[int, int]:
-    return getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
-
-
-def _own(node: Any) -> Iterator[Any]:
-    """All within a function, except for functions inside it."""
-    for inner in ast.iter_child_nodes(node):
-        yield inner
-        if type(inner).__name__ not in _SCOPES:
-            yield from _own(inner)
-
-
-def _is_about_versions(node: Any) -> bool:
-    words = ("version_info", "hexversion", "version", "TYPE_CHECKING")
-    names = (getattr(each, "attr", getattr(each, "id", "")) for each in ast.walk(node.test))
-    return any(name in words for name in names)
-
-
-def _is_plain_decorator(node: Any) -> bool:
-    """Whether it is a dotted name, perhaps called: all that there was before Python 3.9."""
-    if isinstance(node, ast.Call):
-        node = node.func
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name)
 
 
 class _Lowering(ast.NodeTransformer):
     """Leaves out what does not travel, and rewrites what an older version writes otherwise."""
 
-    def __init__(self, version: Version, texts: bool, source: str) -> None:
+    def __init__(self, version: Version, texts: bool, source: str, unions: FrozenSet[str]) -> None:
         self._version = version
+        self._unions = unions
         self._texts = texts  # whether annotations are texts: `from __future__ import annotations`
         self._source = source
         self._in_class = self._decorated = False
@@ -211,6 +26,8 @@ class _Lowering(ast.NodeTransformer):
         before = self._in_class, self._decorated
         self._in_class = is_class
         self._decorated = is_class and bool(node.decorator_list)
+        if sys.flags.optimize > 1 and _is_described(node):
+            node.body[0].value = ast.copy_location(ast.Constant(value=None), node.body[0])
         self.generic_visit(node)
         self._in_class, self._decorated = before
         return node
@@ -226,6 +43,63 @@ class _Lowering(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: Any) -> Any:
         return self._scope(node, True)
+
+    def visit_Assert(self, node: Any) -> Any:
+        # Servers run without `-O`; what is never run can still make a function a generator.
+        self.generic_visit(node)
+        if not sys.flags.optimize:
+            return node
+        never = ast.If(test=ast.Constant(value=0), body=[node], orelse=[])
+        return ast.fix_missing_locations(ast.copy_location(never, node))
+
+    def visit_Name(self, node: Any) -> Any:
+        if node.id == "__debug__" and sys.flags.optimize:
+            return ast.copy_location(ast.Constant(value=False), node)
+        return node
+
+    def visit_Call(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if self._version < (3, 10) and _is_check(node):
+            node.args[1] = self._kinds(node.args[1])
+        return node
+
+    def _kinds(self, node: Any) -> Any:
+        """What is asked for in a check; before Python 3.10 that could not be a union."""
+        if isinstance(node, ast.Tuple):
+            node.elts = [self._kinds(each) for each in node.elts]
+        elif isinstance(node, ast.Constant) and node.value is None:
+            return _expression("None.__class__", node)
+        elif _dotted(node) in self._unions:
+            made = _expression("getattr(0, '__args__', 0)", node)
+            made.args[0], made.args[2] = node, copy.deepcopy(node)
+            return made
+        elif isinstance(node, ast.BinOp) and all(map(_dotted, _alternatives(node))):
+            # Unless there is a class whose own class knows the operator.
+            text = "0 if hasattr(__import__('builtins').type(0), '__or__') else 0"
+            made = _expression(text, node)
+            kinds = [copy.deepcopy(each) for each in _alternatives(node)]
+            made.test.args[0].args = kinds[:1]
+            made.body = node
+            made.orelse = _expression("(0, 0)", node)
+            made.orelse.elts = [self._kinds(copy.deepcopy(each)) for each in kinds]
+            return made
+        return node
+
+    def visit_DictComp(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if self._version < (3, 8) and _is_order_seen(node):
+            # Before Python 3.8 the value comes first; the parts of a tuple never do.  No name in
+            # a file can be one of these.
+            pair = _expression("(0, 0)", node)
+            pair.elts = [node.key, node.value]
+            loop: Any = _expression("{k: v for k, v in [0]}", node)
+            loop.generators[0].iter.elts = [pair]
+            names = [loop.key, loop.value, *loop.generators[0].target.elts]
+            for name in names:
+                name.id = f".{name.id}"
+            node.generators += loop.generators
+            node.key, node.value = loop.key, loop.value
+        return node
 
     def visit_arg(self, node: Any) -> Any:
         node.annotation = self._kept(node.annotation)
@@ -263,6 +137,53 @@ class _Lowering(ast.NodeTransformer):
         while isinstance(node, ast.Attribute):
             node = node.value
         return annotation if isinstance(node, (ast.Name, ast.Constant)) else None
+
+
+def _is_check(call: Any) -> bool:
+    """Whether something is asked for its class."""
+    name = getattr(call.func, "id", "")
+    return name in ("isinstance", "issubclass") and len(call.args) == 2 and not call.keywords
+
+
+def _alternatives(node: Any) -> Iterator[Any]:
+    """What stands between the bars of a union."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield from _alternatives(node.left)
+        yield from _alternatives(node.right)
+    else:
+        yield node
+
+
+def _dotted(node: Any) -> str:
+    """None, or a name perhaps with others behind dots, as a text; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        home = _dotted(node.value)
+        return home and f"{home}.{node.attr}"
+    if isinstance(node, ast.Constant):
+        return "None" if node.value is None else ""
+    return str(getattr(node, "id", ""))
+
+
+def _is_described(node: Any) -> bool:
+    """Whether a function or class begins with a text that describes it."""
+    return not isinstance(node, ast.Lambda) and ast.get_docstring(node, clean=False) is not None
+
+
+def _is_order_seen(node: Any) -> bool:
+    """Whether it can matter which of a dict comprehension's key and value is evaluated first."""
+    parts = [node.key, node.value]
+    targets = {
+        each.id
+        for generator in node.generators
+        for each in ast.walk(generator.target)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    }
+    if all(isinstance(part, ast.Name) for part in parts):
+        return False
+    return not any(
+        isinstance(part, ast.Constant) or (isinstance(part, ast.Name) and part.id in targets)
+        for part in parts
+    )
 
 
 def _is_text(node: Any) -> bool:
@@ -322,7 +243,14 @@ class _Types(ast.NodeTransformer):
         return made
 
 
-def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequence[str]) -> Any:
+def lowered(
+    node: Any,
+    version: Version,
+    texts: bool,
+    source: str,
+    free: Sequence[str],
+    unions: FrozenSet[str] = frozenset(),
+) -> Any:
     """Fit a function to a version of Python.
 
     Args:
@@ -331,18 +259,19 @@ def lowered(node: Any, version: Version, texts: bool, source: str, free: Sequenc
         texts: Whether annotations are texts in its file.
         source: The text of the file.
         free: The variables that the function takes from functions around it.
+        unions: What names, perhaps with others behind dots, are unions of types.
 
     Returns:
         The node.
     """
     bare(node)
-    node = _Lowering(tuple(version[:2]), texts, source).visit(node)
+    node = _Lowering(tuple(version[:2]), texts, source, unions).visit(node)
     # A variable that only an annotation has named must still be one from outside.
     missing = sorted(set(free) - _names(node) - {"__class__"})
     if missing and not isinstance(node, ast.Lambda):
         names: List[ast.stmt] = [ast.Expr(ast.Name(name, ast.Load())) for name in missing]
         first = ast.If(test=ast.Constant(value=0), body=names, orelse=[])
-        at = 1 if ast.get_docstring(node, clean=False) is not None else 0
+        at = 1 if _is_described(node) else 0
         node.body.insert(at, first)
         ast.copy_location(first, node)
         ast.fix_missing_locations(node)

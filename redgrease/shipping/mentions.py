@@ -70,17 +70,23 @@ class Uses:
     Attributes:
         attributes: Names of attributes of any module.
         redgrease: Names of attributes by module of redgrease; None where it is not known.
+        computed: Names of modules of which attributes are used that only their own
+            ``__getattr__`` has.
+        functions: One function of each file, but for those of redgrease.
     """
 
     def __init__(self) -> None:
         self.attributes: Set[str] = set()
         self.redgrease: Dict[str, Optional[Set[str]]] = {}
+        self.computed: Set[str] = set()
+        self.functions: Dict[str, types.FunctionType] = {}
 
     def size(self) -> int:
         """Grows whenever something is added."""
         known = [len(names) + 1 for names in self.redgrease.values() if names is not None]
         unknown = 10**6 * (len(self.redgrease) - len(known))
-        return len(self.attributes) + sum(known) + unknown
+        noted = len(self.attributes) + len(self.computed) + len(self.functions)
+        return noted + sum(known) + unknown
 
     def note(self, code: types.CodeType, names: Dict[str, Any]) -> None:
         """Note what a function uses.
@@ -93,8 +99,11 @@ class Uses:
         self.attributes |= mentioned.attributes
         for variable, *path in mentioned.paths:
             value = names.get(variable)
-            if isinstance(value, types.ModuleType) and is_redgrease(value.__name__):
-                self._note_path(value, path)
+            if isinstance(value, types.ModuleType):
+                if is_redgrease(value.__name__):
+                    self._note_path(value, path)
+                else:
+                    self._note_computed(value, path)
 
     def _note_path(self, module: types.ModuleType, path: List[str]) -> None:
         if not path:  # it is passed on, or asked for its attributes by getattr
@@ -106,6 +115,15 @@ class Uses:
         value = getattr(module, path[0], None)
         if isinstance(value, types.ModuleType):
             self._note_path(value, path[1:])
+
+    def _note_computed(self, module: Any, path: List[str]) -> None:
+        for name in path:
+            if not isinstance(module, types.ModuleType):
+                return
+            content = vars(module)
+            if name not in content and "__getattr__" in content:
+                self.computed.add(module.__name__)
+            module = content.get(name)
 
 
 def is_redgrease(name: Any) -> bool:

@@ -7,6 +7,7 @@ puts words in the place of what servers have themselves.
 import copy
 import enum
 import functools
+import inspect
 import io
 import sys
 import types
@@ -19,14 +20,14 @@ from cloudpickle import cloudpickle_fast as fast
 
 from redgrease import runtime
 from redgrease.func import ClosedCommand, Command
-from redgrease.shipping import classes, loader, trees
+from redgrease.shipping import classes, loader, timeouts, trees
 from redgrease.shipping.enumerations import enumeration
 from redgrease.shipping.hints import fitting, looks
 from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, SINGLE, dispatcher
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
-from redgrease.shipping.source import origin_of, source_of
-from redgrease.shipping.standard import HIDDEN, TIMEOUTS, Lacking, lacks, owner_of, public_name
+from redgrease.shipping.source import origin_of, source_of, unions_of
+from redgrease.shipping.standard import HIDDEN, Lacking, lacks, owner_of, public_name
 from redgrease.shipping.states import restated
 
 __all__ = ["Pickled", "dumps"]
@@ -73,11 +74,12 @@ class _Namespace:
 class _Code:
     """Stands for a code object, which travels as source."""
 
-    def __init__(self, source: Tuple[Any, ...]) -> None:
+    def __init__(self, source: Tuple[Any, ...], awaitable: bool) -> None:
         self.source = source
+        self.make = trees.compile_awaitable if awaitable else trees.compile_tree
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        return trees.compile_tree, tuple(self.source)
+        return self.make, tuple(self.source)
 
 
 class _Word:
@@ -105,16 +107,18 @@ def _attribute(module: types.ModuleType, name: str) -> Any:
     return _Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
 
 
-def _timeout(function: types.FunctionType, name: str) -> Any:
-    """What stands for Python's ``TimeoutError``: once, modules had errors of their own.
-
-    Names of Python's own are no global names of modules, so this one was imported.
-    """
-    module, original = origin_of(function, name) or ("", "")
-    for home, known in TIMEOUTS:
-        if original == known and (module + ".").startswith(home + "."):
-            return _Named(home, known)
-    return TimeoutError
+def _older(function: types.FunctionType, name: str, value: Any, version: Tuple[int, ...]) -> Any:
+    """What stands for the value of a global name, where an older version has it otherwise."""
+    kind = type(value)
+    if value is TimeoutError:
+        # Names of Python's own are no global names of modules, so this one was imported.
+        home = timeouts.home_of(*(origin_of(function, name) or ("", "")))
+        return value if home is None else _Named(*home)
+    if version < (3, 12) and (kind.__module__, kind.__name__) == ("calendar", "Day"):
+        # Before, the days of the week were numbers.
+        home = "calendar", value.name
+        return _Named(*home) if origin_of(function, name) == home else value
+    return value
 
 
 def _is_slot(kind: type, value: Any) -> bool:
@@ -188,7 +192,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
         self._namespaces: Dict[str, _Namespace] = {}
-        self._codes: Dict[int, _Code] = {}
+        self._codes: Dict[Any, _Code] = {}
         self._cells: Dict[int, Any] = {}
 
     # -- the two ways in which cloudpickle asks how to pickle something
@@ -318,6 +322,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             return self._class_by_value(kind)
         elif home == "builtins" and kind in HIDDEN:
             return loader.named, HIDDEN[kind]
+        elif kind is TimeoutError and self.version is not None and self.version < timeouts.MERGED:
+            self.travelling = True  # all functions have to be known
+            meant = timeouts.meant(self.uses.functions.values(), self.modules)
+            return NotImplemented if meant is None else (loader.named, meant)
         return self._elsewhere(kind)
 
     def _travels(self, kind: type) -> bool:
@@ -392,6 +400,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
             content = vars(module)
             state = {key: content[key] for key in sorted(self.uses.attributes) if key in content}
             state.pop("__builtins__", None)
+            if name in self.uses.computed:
+                if self.version is not None and self.version < (3, 7):
+                    raise Lacking(f"{name}.__getattr__ is of no use there before Python 3.7")
+                state["__getattr__"] = content["__getattr__"]
         elif sys.modules.get(name) is module:
             return loader.import_module, (name,)
         else:
@@ -436,8 +448,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if self.version is not None:
             arguments = (self._source(func, self.version), *arguments[1:])
             slots.pop("__type_params__", None)
-            for name in [name for name, value in names.items() if value is TimeoutError]:
-                names[name] = _timeout(func, name)
+            for name, value in names.items():
+                names[name] = _older(func, name, value, self.version)
             for name in [name for name in names if name.startswith("@")]:
                 del names[name]  # of pytest, for what it has put in the place of `assert`
         return (make, arguments, (attributes, slots), *rest)
@@ -457,9 +469,10 @@ class Pickler(CloudPickler):  # type: ignore[misc]
                 "Python has written it, for a data class or a named tuple, and each version writes"
                 " its own; let a subclass call it by super(), or use __post_init__()"
             )
-        key = id(function.__code__)
+        key = (id(function.__code__), unions_of(function, version))
         if key not in self._codes:
-            self._codes[key] = _Code(source_of(function, version))
+            awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
+            self._codes[key] = _Code(source_of(function, version), awaitable)
         return self._codes[key]
 
     def _note(self, function: types.FunctionType, names: Dict[str, Any]) -> None:
@@ -472,6 +485,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
                 continue
         self.uses.note(code, variables)
         if not is_redgrease(function.__module__):
+            self.uses.functions.setdefault(code.co_filename, function)
             self.looking = self.looking or looks(code, variables.values())
         if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True

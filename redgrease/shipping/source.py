@@ -12,14 +12,30 @@ import functools
 import linecache
 import os
 import sys
+import threading
 import types
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+import warnings
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+    Union,
+)
 
 from redgrease.exceptions import NotShippableError
-from redgrease.shipping.lowering import bare, lowered, to_tree, unknown
+from redgrease.shipping.lowering import bare, lowered, to_tree
+from redgrease.shipping.mentions import names_in
+from redgrease.shipping.syntax import unknown
 from redgrease.shipping.trees import Tree, compile_tree
 
-__all__ = ["Source", "origin_of", "source_of"]
+__all__ = ["Source", "forgiving", "origin_of", "source_of", "text_of", "unions_of"]
 
 Version = Tuple[int, ...]
 Path = Tuple[Tuple[str, bool], ...]  # names, and whether they are of classes
@@ -37,6 +53,8 @@ _COMPARED = [
     *("co_name", "co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars"),
     *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_exceptiontable"),
 ]
+# What can be asked for like a class, since Python 3.10.
+_UNIONS = (types.UnionType, type(Union[int, str])) if sys.version_info >= (3, 10) else ()
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -74,7 +92,7 @@ class _Flat(ast.NodeTransformer):
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> _File:
-    module: Any = ast.parse(text)
+    module: Any = forgiving(ast.parse, text)
     if sys.version_info < (3, 9):
         module = _Flat().visit(module)
     definitions: Dict[int, List[_Definition]] = {}
@@ -82,6 +100,19 @@ def _parsed(text: str) -> _File:
         first = (getattr(found.node, "decorator_list", None) or [found.node])[0]
         definitions.setdefault(first.lineno, []).append(found)
     return _File(text, definitions, dict(_imports(module)))
+
+
+_FILTERS = threading.Lock()  # those of warnings are shared by all threads
+
+
+def forgiving(make: Callable[..., Any], *arguments: Any) -> Any:
+    """Parse or compile, even where warnings are errors: the text has been loaded before."""
+    try:
+        return make(*arguments)
+    except SyntaxError:
+        with _FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return make(*arguments)
 
 
 def _imports(node: Any) -> Iterator[Tuple[str, Origin]]:
@@ -124,7 +155,8 @@ def source_of(function: types.FunctionType, version: Version) -> Source:
     where = f"the function {function.__qualname__} ({code.co_filename}:{code.co_firstlineno})"
     server = f"to Python {version[0]}.{version[1]}, which needs its source"
     try:
-        return _source(code, code.co_filename, tuple(version[:2]), _Globals(function.__globals__))
+        short, names = tuple(version[:2]), _Globals(function.__globals__)
+        return _source(code, code.co_filename, short, names, unions_of(function, short))
     except _NoSource as error:
         raise NotShippableError(f"{where} cannot be sent {server}: {error}") from None
     except _NotThere as error:
@@ -137,6 +169,40 @@ def origin_of(function: types.FunctionType, name: str) -> Optional[Origin]:
     """Where the file of a function, whose source there is, imports a global name from."""
     file = _read(function.__code__.co_filename, function.__globals__)
     return file.imports.get(name)
+
+
+def unions_of(function: types.FunctionType, version: Version) -> FrozenSet[str]:
+    """What a function calls the unions of types that it uses, such as ``helpers.NUMBER``.
+
+    Args:
+        function: The function.
+        version: The version of Python that is going to compile it.
+
+    Returns:
+        The names; none where that version can ask for a union like for a class, or this one cannot.
+    """
+    found: Set[str] = set()
+    if not _UNIONS or version >= (3, 10):
+        return frozenset(found)
+    for name, *more in names_in(function.__code__).paths:
+        value, dotted = _variable(function, name), name
+        while more and isinstance(value, types.ModuleType):
+            dotted += f".{more[0]}"
+            value = vars(value).get(more.pop(0))
+        if type(value) in _UNIONS:
+            found.add(dotted)
+    return frozenset(found)
+
+
+def _variable(function: types.FunctionType, name: str) -> Any:
+    """The value of a variable that a function takes from outside, as far as there is one."""
+    free = function.__code__.co_freevars
+    if name not in free or function.__closure__ is None:
+        return function.__globals__.get(name)
+    try:
+        return function.__closure__[free.index(name)].cell_contents
+    except ValueError:  # still empty
+        return None
 
 
 class _NoSource(Exception):
@@ -161,20 +227,32 @@ class _Globals:
 
 
 @functools.lru_cache(maxsize=1024)
-def _source(code: types.CodeType, filename: str, version: Version, names: _Globals) -> Source:
+def _source(
+    code: types.CodeType, filename: str, version: Version, names: _Globals, unions: FrozenSet[str]
+) -> Source:
     file = _read(filename, names.names)
     found, path = _find(code, file)
     problem = unknown(found, version)
     if problem is not None:
         raise _NotThere(f"line {problem.line}: {problem.reason}")
     texts = bool(code.co_flags & _TEXTS)
-    node = lowered(copy.deepcopy(found), version, texts, file.text, code.co_freevars)
+    node = lowered(copy.deepcopy(found), version, texts, file.text, code.co_freevars, unions)
     return Source(to_tree(node), filename, path, code.co_freevars)
 
 
-def _read(filename: str, names: Dict[str, Any]) -> _File:
+def text_of(filename: str, names: Dict[str, Any]) -> str:
+    """The text of a file as it is now, or of what stands for one; empty where there is none.
+
+    Args:
+        filename: What code objects call it.
+        names: The global names of its module.
+    """
     linecache.checkcache(filename)
-    text = "".join(linecache.getlines(filename, names))
+    return "".join(linecache.getlines(filename, names))
+
+
+def _read(filename: str, names: Dict[str, Any]) -> _File:
+    text = text_of(filename, names)
     if not text:
         if os.path.exists(filename) or filename.endswith(".py"):
             raise _NoSource(f"there is nothing to read in {filename}{_HINT}")
@@ -227,7 +305,8 @@ def _is_of(node: Any, path: Path, code: types.CodeType, imports: Tuple[str, ...]
     flags = code.co_flags & _FUTURES
     try:
         tree = to_tree(bare(copy.deepcopy(node)))
-        made = compile_tree(tree, code.co_filename, path, code.co_freevars, flags, imports)
+        parts = (tree, code.co_filename, path, code.co_freevars, flags, imports)
+        made = forgiving(compile_tree, *parts)
     except RecursionError:
         raise _NoSource("it is nested too deeply to be taken apart") from None
     except (SyntaxError, RuntimeError, ValueError):
@@ -250,4 +329,6 @@ def _same(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, str) and ".<locals>." in ours and ".<locals>." in theirs:
         # The qualified name of an inner function, before Python 3.11.
         return ours.rpartition(".")[2] == str(theirs).rpartition(".")[2]
-    return bool(ours == theirs) and (isinstance(ours, frozenset) or repr(ours) == repr(theirs))
+    if isinstance(ours, frozenset):
+        return bool(ours == theirs)
+    return repr(ours) == repr(theirs)  # not a number is not even equal to itself

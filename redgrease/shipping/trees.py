@@ -109,3 +109,12 @@ def compile_tree(
         raise RuntimeError(f"{name} takes {code.co_freevars} from outside, not {tuple(free)}")
     found: types.CodeType = code
     return found
+
+
+def compile_awaitable(*source: Any) -> types.CodeType:
+    """Make the code object of a generator that can be awaited, as `types.coroutine` makes it."""
+    code = compile_tree(*source)
+    cell = (lambda value: lambda: value)(0).__closure__[0]  # type: ignore[index]
+    function = types.FunctionType(code, {}, "", None, (cell,) * len(code.co_freevars))
+    made: types.CodeType = types.coroutine(function).__code__
+    return made

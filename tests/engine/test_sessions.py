@@ -10,6 +10,8 @@ from redgrease.engine.requirements import Package
 from redgrease.engine.sessions import OptionError, Options, Session, describe, private_data
 from redgrease.privatedata import parse_PD
 
+HAS_CHANGED = "Can not replace session {}, it has changed."
+
 
 @pytest.fixture
 def engine():
@@ -49,6 +51,7 @@ def run(engine, session):
         Options(replace_with="old"),
         Options("new", replace_with="old"),
         Options("old", replace_with="old"),
+        Options("old", upgrade=True, instead_of=("old-0",)),
     ],
 )
 def test_allowed(engine, sessions, options):
@@ -64,6 +67,8 @@ def test_allowed(engine, sessions, options):
         (Options("new", replace_with="x"), "Can not replace with x, session does not exists."),
         (Options("old", replace_with="b"), "Can not replace an existing session old with b"),
         (Options("old", None, True, "b"), "Can not replace an existing session old with b"),
+        (Options("old", upgrade=True, instead_of=("x",)), HAS_CHANGED.format("old")),
+        (Options("new", upgrade=True, instead_of=("new-0",)), HAS_CHANGED.format("new")),
     ],
 )
 def test_refused(engine, sessions, options, text):

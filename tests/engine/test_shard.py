@@ -1,9 +1,12 @@
 """What a server knows about the cluster that its Redis is a node of."""
 
+from collections import deque
+
 import pytest
 
 from redgrease.engine.connection import ErrorReply
 from redgrease.engine.errors import GearsError
+from redgrease.engine.script import ScriptRun, Session
 from redgrease.engine.settings import Settings
 from redgrease.engine.shard import ALONE, Node, Shard, slot_of, text_in
 from redgrease.engine.steps import Step
@@ -70,10 +73,9 @@ def test_outside_clusters(replies):
     assert alone.hashtag() == "06S"
     assert alone.nodes() == []
     assert alone.misses(b"k") is None
-    assert alone.take_given(["REGISTRATION_IDS", "x", "ID", "s"]) == [
-        *("REGISTRATION_IDS", "x", "ID", "s"),
-    ]
-    assert alone.registration_id("s", 3) == f"{ALONE}-3"
+    words = ["REGISTRATION_IDS", "x", "ID", "s"]
+    assert alone.take_given(words) == (words, {})
+    assert alone.registration_id(None, 3) == f"{ALONE}-3"
     alone.check_run([Step("count")], None)
 
 
@@ -85,7 +87,7 @@ def test_in_a_cluster():
     assert found.nodes() == [Node(ONE, "", 1, 0, 10), Node(OTHER, "127.0.0.1", 2, 8000, 16383)]
     assert found.hashtag() == "06S"
     assert found.misses(b"k") is None
-    assert found.registration_id("s", 3) == f"{ONE}-3"
+    assert found.registration_id(None, 3) == f"{ONE}-3"
     _, ident, _, run_id, nodes = found.describe()
     assert ident == ONE
     assert nodes[0][8:10] == ["runid", run_id]
@@ -128,12 +130,23 @@ def test_numbers_go_on_after_everything_was_lost():
 def test_ids_that_a_client_gives():
     found = shard()
     words = ["ID", "s", "UPGRADE"]
-    assert found.take_given(["registration_ids", "x-1,x-2", *words]) == words
-    assert [found.registration_id("s", 3) for _ in range(3)] == ["x-1", "x-2", f"{ONE}-3"]
-    # A script that has failed leaves some, which are for no other script.
-    found.take_given(["REGISTRATION_IDS", "x-3", *words])
-    assert found.take_given(words) == words
-    assert found.registration_id("s", 4) == f"{ONE}-4"
+    rest, given = found.take_given(["registration_ids", "x-1,x-2", *words])
+    assert rest == words
+    assert given == {"ids": ("x-1", "x-2")}
+    script = ScriptRun(Session("s"), ids=deque(given["ids"]))
+    ids = [found.registration_id(script, 3) for _ in range(3)]
+    assert ids == ["x-1", "x-2", f"{ONE}-3"]
+    assert found.take_given(words) == (words, {})
+    assert found.take_given(["REGISTRATION_IDS"]) == (["REGISTRATION_IDS"], {})
+
+
+def test_what_else_clients_say_in_clusters():
+    words = ["ID", "s", "INSTEAD_OF", "x"]
+    given = ["REGISTRATION_IDS", "?", "instead_of", "x-1,x-2"]
+    assert shard().take_given(given + words) == (
+        words,
+        {"tells_ids": True, "instead_of": ("x-1", "x-2")},
+    )
 
 
 def test_what_is_refused():

@@ -398,9 +398,31 @@ def test_a_server_whose_redis_is_down(fresh):
     fresh.processes[0].kill()
     fresh.processes[0].wait()
     client = redis.Redis(port=fresh.ports[0], **impatient())
-    with pytest.raises(redis.ConnectionError, match="Redis cannot be reached"):
+    with pytest.raises(redis.ConnectionError, match="Redis cannot be reached|not ready"):
         client.ping()
     client.close()
+
+
+def test_calls_around_a_server_whose_redis_is_down(fresh):
+    fresh.client().gears.pyexecute("GB('CommandReader').register(trigger='t')")
+    ids = fresh.ids
+    key = keys_of(fresh, ids)[ids[1]][0]
+    fresh.processes[1].kill()
+    fresh.processes[1].wait()
+    r = fresh.client()  # with connections that were made since
+    for number in range(10):
+        assert r.gears.trigger("t", str(number))
+        assert r.gears.pyexecute("GB('ShardsIDReader').run()")
+    for call in (r.gears.dumpregistrations, lambda: r.gears.triggeronkey("t", key)):
+        with pytest.raises(ex.NodeDownError) as caught:
+            call()
+        assert caught.value.nodes == (f"127.0.0.1:{fresh.ports[1]}",)
+    found = [
+        each.RegistrationData.numTriggered
+        for number in (0, 2)
+        for each in fresh.node(number).gears.dumpregistrations()
+    ]
+    assert sum(found) == 10  # none twice
 
 
 @pytest.mark.skipif(not NATIVE, reason="redis-py before 4 has no cluster client of its own")
@@ -426,12 +448,12 @@ def test_a_slot_that_is_being_moved(fresh):
 
 if NATIVE and os.environ.get("REDGREASE_NO_AIO") is None:
 
-    def on_async(cluster, what):
+    def on_async(cluster, what, **options):
         aio = pytest.importorskip("redgrease.aio")
 
         async def go():
             nodes = [{"host": "127.0.0.1", "port": port} for port in cluster.ports]
-            async with aio.RedisGearsCluster(startup_nodes=nodes) as client:
+            async with aio.RedisGearsCluster(startup_nodes=nodes, **options) as client:
                 return await what(client)
 
         return asyncio.run(go())
@@ -457,6 +479,29 @@ if NATIVE and os.environ.get("REDGREASE_NO_AIO") is None:
             assert [len(node) for node in registered(cluster)] == [1, 1, 1]
 
         on_async(cluster, what)
+
+    @pytest.mark.parametrize("decode", [False, True])
+    def test_async_nodes(cluster, r, decode):
+        """A run on each, and a registration on one alone."""
+
+        async def what(client):
+            values = redgrease.ShardsIDReader().map(lambda id: {id: (1, b"2")})
+            nodes = client.get_primaries()
+            found = [await values.run(on=node) for node in nodes]
+            assert sorted(map(str, found)) == sorted(str({id: (1, b"2")}) for id in cluster.ids)
+            assert await aio.Gears(nodes[0]).pyexecute("GB('ShardsIDReader').run()") in (
+                cluster.ids if decode else [id.encode() for id in cluster.ids]
+            )
+            done = await CommandReader().map(lambda x: {1: x[1]}).register(trigger="t", on=nodes[0])
+            assert await done("x") == {1: "x"}
+            assert sorted(map(len, registered(cluster))) == [0, 0, 1]
+            assert await done.unregister()
+            assert registered(cluster) == [[], [], []]
+            for node in nodes:
+                assert len(node._free) == len(node._connections)
+
+        aio = pytest.importorskip("redgrease.aio")
+        on_async(cluster, what, decode_responses=decode)
 
     def test_async_executions(cluster, r):
         async def what(client):

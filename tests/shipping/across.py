@@ -35,6 +35,7 @@ FILES = {
     "shapes_classes": (3, 8),
     "shapes_data": (3, 8),
     "shapes_library": (3, 8),
+    "shapes_meaning": (3, 8),
     "shapes_plugins": (3, 6),
     "shapes_hints": (3, 6),
     "shapes_made": (3, 8),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import ClassVar, Optional
 
+import usercode
 from shaping import collector
 
 SHAPES, NEEDS, shape = collector()
@@ -133,6 +134,46 @@ ALIASES = [list[int], int | str, collections.abc.Callable[[int], str]]
 @shape(3, 6)
 def types_as_values(x):
     return [isinstance(x, ALIASES[0]) if False else ALIASES[0]([x])]
+
+
+NUMBER = int | float
+NOTHING = Optional[str]
+
+
+class Joined(type):
+    def __or__(cls, other):
+        return (cls, other, str)
+
+
+class Joining(metaclass=Joined):
+    kind = int
+
+
+def checker(kinds):
+    return lambda value: isinstance(value, kinds)
+
+
+is_text, is_number = checker(str | bytes), checker(int)
+
+
+@shape(3, 6)
+def unions_in_checks(x):
+    type = None  # noqa: F841
+    values = [x, "a", None, 1.5, b"a", [], Joining()]
+    return [
+        [isinstance(value, int | str) for value in values],
+        [isinstance(value, None | collections.abc.Sized) for value in values],
+        [isinstance(value, (int | None, (float, bytes | list))) for value in values],
+        [isinstance(value, Joining | int) for value in values],
+        [issubclass(value.__class__, Joining.kind | None) for value in values],
+        [isinstance(value, NUMBER) for value in values],
+        [isinstance(value, NUMBER | None) for value in values],
+        [isinstance(value, (NOTHING, list)) for value in values],
+        [isinstance(value, usercode.deeper.WORD) for value in values],
+        [is_text(value) for value in values],
+        [is_number(value) for value in values],
+        isinstance(*[x, int]),
+    ]
 
 
 SHARED = (

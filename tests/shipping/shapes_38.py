@@ -1,5 +1,7 @@
 """Functions that need Python 3.8, or 3.9 where that is a matter of the library."""
 
+import socket
+
 from shaping import collector
 
 SHAPES, NEEDS, shape = collector()
@@ -59,3 +61,19 @@ def loop_in_finally(x):
                 continue
             seen.append(item)
     return seen
+
+
+ERRORS = (socket.timeout, KeyError)
+
+
+@shape(3, 6)
+def a_timeout_in_a_tuple(x):
+    one, other = socket.socketpair()
+    one.settimeout(0.001)
+    try:
+        one.recv(1)
+    except ERRORS:
+        return x
+    finally:
+        one.close()
+        other.close()

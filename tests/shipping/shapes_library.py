@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import calendar
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -16,6 +17,8 @@ import socket
 import statistics
 import string
 from asyncio import TimeoutError
+from calendar import SATURDAY as LAST
+from calendar import SUNDAY
 from concurrent.futures import TimeoutError as Late
 from enum import Enum, EnumMeta
 from hashlib import sha256
@@ -101,6 +104,11 @@ def wait(x):
 @shape()
 def an_error_by_name_in_a_helper(x):
     return wait(x)
+
+
+@shape()
+def days_of_the_week(x):
+    return [SUNDAY + x, calendar.MONDAY + x, LAST + x]
 
 
 getenv, MISSING = os.environ.get, dataclasses.MISSING

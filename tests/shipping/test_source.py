@@ -1,7 +1,10 @@
 """Finding the source of functions, for servers of other versions."""
 
+import ast
 import functools
 import linecache
+import os
+import subprocess
 import sys
 import threading
 import types
@@ -335,3 +338,60 @@ def test_checking_every_kind(version):
 def test_a_check_says_why_a_value_cannot_travel():
     lock = threading.Lock()
     assert "its variable 'lock', a value of type _thread.lock" in refused(lambda x: lock)
+
+
+def test_a_file_with_warnings_where_these_are_errors(tmp_path, monkeypatch):
+    (tmp_path / "with_warnings.py").write_text(
+        'PATTERN = "\\d"\n\n\ndef function(x):\n    return x is 5 or "\\w"\n'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import with_warnings
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        filters = list(warnings.filters)
+        source = source_of(with_warnings.function, OTHER)
+        assert warnings.filters == filters
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert compile_tree(*source).co_consts == with_warnings.function.__code__.co_consts
+
+
+ASSERTING = '''
+import sys
+from redgrease.shipping.source import source_of
+
+def function(x, kind=1):
+    seen = [__debug__, "debugging" if __debug__ else "optimized"]
+    def generator():
+        assert (yield x)
+    def inner():
+        """A text."""
+        assert kind, seen.append("asserted")
+        return seen, kind
+    class Local:
+        """Another."""
+        assert seen.append("asserted")
+    assert seen.append("asserted")
+    return list(inner()), list(generator()), inner.__doc__, Local.__doc__
+
+print(repr((function(5), tuple(source_of(function, (3, int(sys.argv[1]))))[:4])))
+'''
+
+
+@pytest.mark.parametrize("option", ["-O", "-OO"])
+def test_assertions_stay_out_where_they_are_off(tmp_path, option):
+    path = tmp_path / "asserting.py"
+    path.write_text(ASSERTING)
+    folders = [folder for folder in sys.path if folder]
+    done = subprocess.run(
+        [sys.executable, option, str(path), str(OTHER[1])],
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(folders)),
+        check=True,
+    )
+    here, source = ast.literal_eval(done.stdout.decode())
+    function = types.FunctionType(compile_tree(*source), globals(), "function", (1,))
+    assert function(5) == here
+    assert here[:2] == ([[False, "optimized"], 1], [])

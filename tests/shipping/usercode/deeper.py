@@ -1,9 +1,11 @@
 """A module inside the package, with state, and with something that can never travel."""
 
 import threading
+import typing
 
 DEPTH = 40
 LOCK = threading.Lock()
+WORD = typing.Union[str, bytes]
 counter = 0
 
 
