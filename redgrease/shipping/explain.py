@@ -50,8 +50,8 @@ def _members(kind: type) -> Iterator[Tuple[str, Any]]:
     for base in kind.__bases__:
         yield "its base", base
     for name, item in vars(kind).items():
-        # Those are made with the class, and travel as part of it.
-        if name != "_abc_impl" and not isinstance(item, _SLOTS) and kind not in type(item).__mro__:
+        # Slots are made with the class, and members of an enumeration are a part of it.
+        if name != "_abc_impl" and type(item) not in (kind, *_SLOTS):
             yield f"its attribute {name!r}", item
 
 

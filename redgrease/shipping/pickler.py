@@ -134,6 +134,7 @@ def _taken_from_bases(kind: type, known: Dict[str, Any]) -> Dict[str, Any]:
         name: value
         for name, value in vars(kind).items()
         if name not in known and any(base.get(name, bases) is value for base in bases)
+        if not name.startswith("_abc_")  # caches
     }
 
 

@@ -247,7 +247,7 @@ def owner_of(function: Any) -> Optional[type]:
     public = sys.modules.get(public_name(owner)[0].partition("._")[0], sys)
     kinds = [kind for kind in vars(public).values() if issubclass(type(kind), type)]
     heirs = [
-        kind for kind in kinds if issubclass(kind, owner) and getattr(kind, name, None) is function
+        kind for kind in kinds if owner in kind.__mro__ and getattr(kind, name, None) is function
     ]
     return min(heirs, key=lambda kind: len(kind.__mro__), default=owner)
 
