@@ -103,16 +103,21 @@ def _parsed(text: str) -> _File:
 
 
 _FILTERS = threading.Lock()  # those of warnings are shared by all threads
+_TRIES = 20
 
 
 def forgiving(make: Callable[..., Any], *arguments: Any) -> Any:
     """Parse or compile, even where warnings are errors: the text has been loaded before."""
-    try:
-        return make(*arguments)
-    except SyntaxError:
-        with _FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    for _ in range(_TRIES):
+        try:
             return make(*arguments)
+        except SystemError:  # Python 3.11 counts wrong where several threads parse
+            continue
+        except SyntaxError:
+            with _FILTERS, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return make(*arguments)
+    return make(*arguments)
 
 
 def _imports(node: Any) -> Iterator[Tuple[str, Origin]]:

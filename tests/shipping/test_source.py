@@ -395,3 +395,19 @@ def test_assertions_stay_out_where_they_are_off(tmp_path, option):
     function = types.FunctionType(compile_tree(*source), globals(), "function", (1,))
     assert function(5) == here
     assert here[:2] == ([[False, "optimized"], 1], [])
+
+
+def test_an_error_of_python_itself_is_tried_again():
+    from redgrease.shipping.source import forgiving
+
+    failures = [SystemError("AST constructor recursion depth mismatch")] * 3
+
+    def make(text):
+        if failures:
+            raise failures.pop()
+        return text
+
+    assert forgiving(make, "x") == "x"
+    failures += [SystemError()] * 1000
+    with pytest.raises(SystemError):
+        forgiving(make, "x")
