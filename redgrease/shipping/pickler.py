@@ -28,6 +28,7 @@ from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import origin_of, source_of, unions_of
 from redgrease.shipping.standard import HIDDEN, Lacking, lacks, owner_of, public_name
+from redgrease.shipping.standins import Code, Named, Namespace, Word
 from redgrease.shipping.states import restated
 
 __all__ = ["Pickled", "dumps"]
@@ -61,50 +62,9 @@ class Pickled(NamedTuple):
     with_trees: bool
 
 
-class _Namespace:
-    """Stands for the global names of a module, which its functions share on the server too."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return loader.Unpickler.namespace, (self.name,)
-
-
-class _Code:
-    """Stands for a code object, which travels as source."""
-
-    def __init__(self, source: Tuple[Any, ...], awaitable: bool) -> None:
-        self.source = source
-        self.make = trees.compile_awaitable if awaitable else trees.compile_tree
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return self.make, tuple(self.source)
-
-
-class _Word:
-    """Stands for a word of ``redgrease.runtime`` whose value a server knows better."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return loader.Unpickler.word, (self.name,)
-
-
-class _Named:
-    """Stands for what a module of the standard library has under a name."""
-
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        return loader.named, (self.module, self.name)
-
-
 def _attribute(module: types.ModuleType, name: str) -> Any:
     """An attribute of a module of redgrease, as it should be on a server."""
-    return _Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
+    return Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
 
 
 def _older(function: types.FunctionType, name: str, value: Any, version: Tuple[int, ...]) -> Any:
@@ -113,11 +73,11 @@ def _older(function: types.FunctionType, name: str, value: Any, version: Tuple[i
     if value is TimeoutError:
         # Names of Python's own are no global names of modules, so this one was imported.
         home = timeouts.home_of(*(origin_of(function, name) or ("", "")))
-        return value if home is None else _Named(*home)
+        return value if home is None else Named(*home)
     if version < (3, 12) and (kind.__module__, kind.__name__) == ("calendar", "Day"):
         # Before, the days of the week were numbers.
         home = "calendar", value.name
-        return _Named(*home) if origin_of(function, name) == home else value
+        return Named(*home) if origin_of(function, name) == home else value
     return value
 
 
@@ -191,8 +151,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.functions: List[types.FunctionType] = []
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
-        self._namespaces: Dict[str, _Namespace] = {}
-        self._codes: Dict[Any, _Code] = {}
+        self._namespaces: Dict[str, Namespace] = {}
+        self._codes: Dict[Any, Code] = {}
         self._cells: Dict[int, Any] = {}
 
     # -- the two ways in which cloudpickle asks how to pickle something
@@ -460,7 +420,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         hints = {} if is_redgrease(function.__module__) else function.__annotations__
         return {name: fitting(hint, version, self.modules) for name, hint in hints.items()}
 
-    def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> _Code:
+    def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> Code:
         """What stands for a function's code."""
         from redgrease.shipping import foreign
 
@@ -472,7 +432,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         key = (id(function.__code__), unions_of(function, version))
         if key not in self._codes:
             awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
-            self._codes[key] = _Code(source_of(function, version), awaitable)
+            self._codes[key] = Code(source_of(function, version), awaitable)
         return self._codes[key]
 
     def _note(self, function: types.FunctionType, names: Dict[str, Any]) -> None:
@@ -490,13 +450,13 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True
 
-    def _namespace(self, function: types.FunctionType) -> Optional[_Namespace]:
+    def _namespace(self, function: types.FunctionType) -> Optional[Namespace]:
         """What stands for a function's global names; None if these are no module's."""
         name = function.__globals__.get("__name__")
         module = sys.modules.get(name) if isinstance(name, str) else None
         if module is None or vars(module) is not function.__globals__:
             return None
-        return self._namespaces.setdefault(module.__name__, _Namespace(module.__name__))
+        return self._namespaces.setdefault(module.__name__, Namespace(module.__name__))
 
 
 _HARMLESS = frozenset(
@@ -508,10 +468,10 @@ _HARMLESS = frozenset(
         type(str.join),
         type(int.__add__),
         type((lambda cell: lambda: cell)(0).__closure__[0]),  # type: ignore[index] # a cell
-        _Code,
-        _Named,
-        _Namespace,
-        _Word,
+        Code,
+        Named,
+        Namespace,
+        Word,
     ]
 )
 
