@@ -149,7 +149,7 @@ def objects_for_logging(x):
         *[each.format(record) for each in formatters],
         adapter.process("a", {"extra": {}})[0],
         prefixing.process("a", {})[0],
-        prefixing.isEnabledFor(10),
+        prefixing.isEnabledFor(50),
     ]
 
 
