@@ -249,7 +249,8 @@ async def _write(connection: Any, packed: Any) -> None:
     if writer is None or writer.is_closing():  # Python 3.12 and 3.13 fail oddly then
         raise redis_errors.ConnectionError("the connection was closed")
     try:
-        writer.writelines(packed)
+        for data in packed:  # after writelines, some releases of Python 3.12 do not wait
+            writer.write(data)
         await writer.drain()
     except OSError as error:
         raise redis_errors.ConnectionError(f"{error} while writing to socket") from error
