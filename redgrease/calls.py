@@ -1,6 +1,5 @@
 """One call of a Gears command: from its words to its reply, on the servers that it concerns."""
 
-import contextlib
 from typing import Any, Callable, Dict, List, Optional, Sequence, cast
 
 from redis import exceptions as redis_errors
@@ -301,7 +300,7 @@ class _Call:
                 break
             if is_last:
                 raise self._down(down, replies)
-            yield from self._refresh()  # another server may have taken its place
+            yield self.topology.look_again()  # another server may have taken its place
         if not replies and lacks:
             raise next(iter(lacks.values()))
         return replies
@@ -352,16 +351,11 @@ class _Call:
                     continue
                 if kind != "MovedError" and not unconnected:
                     raise
-                yield from self._refresh()
+                yield self.topology.look_again()
                 link, asking = (yield (choose or topology.any)()), False
                 if choose is None and link.name in down:
                     links = yield topology.primaries()
                     link = next((each for each in links if each.name not in down), link)
-
-    def _refresh(self) -> Asks[None]:
-        """Find out anew which servers there are, if any of them can tell."""
-        with contextlib.suppress(Exception):  # each client for clusters has errors of its own
-            yield self.topology.refresh()
 
     def _is_unconnected(self, error: Exception) -> bool:
         """Whether a server of a cluster could not be reached, so that another one may be."""

@@ -185,7 +185,7 @@ class Everywhere:
             except NodeDownError:  # it did not get the script; the next one may
                 if link is links[-1]:
                     raise
-                yield self.gears._refresh()
+                yield topology.look_again()
         if self.ids:
             others = yield self.gears._nodes(self.timeout)
             self.nodes = [node, *(each for each in others if name_of(each) != link.name)]

@@ -6,7 +6,6 @@ goes to all of them (see :mod:`redgrease.everywhere`), with the ids that the reg
 from the first one, so that they have the same ones everywhere.
 """
 
-import contextlib
 import copy
 from typing import Any, Dict, List, Optional
 
@@ -98,7 +97,7 @@ class Spreading(Registrations, Administration):
             if not failed:
                 return [nodes[key] for key in sorted(nodes)]
             if not is_last:
-                yield self._refresh()  # another server may have taken its place
+                yield topology.look_again()  # another server may have taken its place
         down = [error for error in failed if isinstance(error, NodeDownError)]
         if len(down) < len(failed):
             raise next(error for error in failed if error not in down)
@@ -106,12 +105,6 @@ class Spreading(Registrations, Administration):
             "; ".join(str(error) for error in down),
             [name for error in down for name in error.nodes],
         )
-
-    @asking
-    def _refresh(self) -> Asks[None]:
-        topology: Any = self._caller.topology
-        with contextlib.suppress(Exception):  # that there is none to ask is found out anyway
-            yield topology.refresh()
 
     @asking
     def _settle(self) -> Asks[None]:

@@ -1,5 +1,6 @@
 """Which servers there are behind a client: one, or those of a cluster."""
 
+import contextlib
 import inspect
 import random
 from typing import Any, Dict, Iterable, List, Optional, Sequence
@@ -70,6 +71,12 @@ class Topology(Waiting):
 
     def refresh(self) -> Any:
         """Find out anew which servers there are."""
+
+    @asking
+    def look_again(self) -> Asks[None]:
+        """Find out anew which servers there are, if any of them can tell."""
+        with contextlib.suppress(Exception):  # each client for clusters has errors of its own
+            yield self.refresh()
 
     def alone(self) -> bool:
         """Whether they form a cluster in which each runs functions for itself alone."""
