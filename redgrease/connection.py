@@ -25,7 +25,10 @@ __all__ = [
     "exchange_together",
     "is_connected",
     "read_undecoded",
+    "reply_lost",
+    "sending_lost",
     "timed_out",
+    "too_late",
     "unreached",
     "watch_lost",
     "without_time_limit",
@@ -266,6 +269,30 @@ def timed_out(error: BaseException) -> bool:
     return type(cause) is TimeoutError and cause.errno is None
 
 
+def too_late(command: str, timeout: Optional[float]) -> GearsTimeoutError:
+    """The error for a command whose reply has not come in time."""
+    return GearsTimeoutError(
+        f"no reply to {command} within {timeout} s; it may still be running on the server,"
+        " and has not been sent again"
+    )
+
+
+def reply_lost(command: str, error: Exception) -> GearsConnectionError:
+    """The error for a command whose reply cannot come any more."""
+    return GearsConnectionError(
+        f"the connection was lost while waiting for the reply to {command}: {error}; it may"
+        " have run, or be running, and has not been sent again"
+    )
+
+
+def sending_lost(error: Exception) -> GearsConnectionError:
+    """The error for several commands of which not all could be sent."""
+    return GearsConnectionError(
+        f"the connection was lost while sending: {error}; some of the commands may"
+        " have reached the server, and were not sent again"
+    )
+
+
 def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
     """Wait for the reply; from here on, nobody knows whether the command has run."""
     try:
@@ -274,16 +301,10 @@ def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
     except (redis_errors.TimeoutError, redis_errors.ConnectionError) as error:
         connection.disconnect()
         if timed_out(error):
-            raise GearsTimeoutError(
-                f"no reply to {command} within {timeout} s; it may still be running on the server,"
-                " and has not been sent again"
-            ) from error
+            raise too_late(command, timeout) from error
         if type(error) is not redis_errors.ConnectionError:
             raise  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
-        raise GearsConnectionError(
-            f"the connection was lost while waiting for the reply to {command}: {error}; it may"
-            " have run, or be running, and has not been sent again"
-        ) from error
+        raise reply_lost(command, error) from error
     except redis_errors.ResponseError:
         raise
     except BaseException:  # a stop by the user: the reply is yet to come, so do not use it again
@@ -365,10 +386,7 @@ def exchange_together(
                 connection.send_packed_command(connection.pack_commands(commands))
             except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
                 connection.disconnect()
-                raise GearsConnectionError(
-                    f"the connection was lost while sending: {error}; some of the commands may"
-                    " have reached the server, and were not sent again"
-                ) from error
+                raise sending_lost(error) from error
             replies: List[Any] = []
             for words in commands:
                 try:

@@ -11,7 +11,14 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 from redis import exceptions as redis_errors
 
-from redgrease.connection import ATTEMPTS, WATCH_LOST, pool_connection
+from redgrease.connection import (
+    ATTEMPTS,
+    WATCH_LOST,
+    pool_connection,
+    reply_lost,
+    sending_lost,
+    too_late,
+)
 from redgrease.exceptions import GearsConnectionError, GearsTimeoutError
 
 if sys.version_info >= (3, 11, 3):
@@ -288,18 +295,11 @@ async def _send(connection: Any, packed: Any, command: str, asking: bool = False
         is_sent = written and _is_sent(connection)
         await drop(connection)
         if is_sent:
-            raise _too_late(command, limit) from error
+            raise too_late(command, limit) from error
         raise redis_errors.TimeoutError("Timeout writing to socket") from error
     except BaseException:
         await drop(connection)
         raise
-
-
-def _too_late(command: str, timeout: Optional[float]) -> GearsTimeoutError:
-    return GearsTimeoutError(
-        f"no reply to {command} within {timeout} s; it may still be running on the server,"
-        " and has not been sent again"
-    )
 
 
 async def _receive(connection: Any, command: str, timeout: Optional[float]) -> Any:
@@ -311,15 +311,12 @@ async def _receive(connection: Any, command: str, timeout: Optional[float]) -> A
                 return await read_undecoded(connection)
     except (redis_errors.TimeoutError, asyncio.TimeoutError) as error:
         await drop(connection, transport)
-        raise _too_late(command, timeout) from error
+        raise too_late(command, timeout) from error
     except redis_errors.ConnectionError as error:
         await drop(connection, transport)
         if type(error) is not redis_errors.ConnectionError:
             raise  # an error reply that redis-py counts among these: NOAUTH, LOADING, …
-        raise GearsConnectionError(
-            f"the connection was lost while waiting for the reply to {command}: {error}; it may"
-            " have run, or be running, and has not been sent again"
-        ) from error
+        raise reply_lost(command, error) from error
     except redis_errors.ResponseError:
         raise
     except BaseException:  # a cancellation: the reply is yet to come, so do not use it again
@@ -371,10 +368,7 @@ async def exchange_together(
         except GearsTimeoutError:
             raise
         except (redis_errors.ConnectionError, redis_errors.TimeoutError) as error:
-            raise GearsConnectionError(
-                f"the connection was lost while sending: {error}; some of the commands may"
-                " have reached the server, and were not sent again"
-            ) from error
+            raise sending_lost(error) from error
         replies: List[Any] = []
         for words in commands:
             try:
