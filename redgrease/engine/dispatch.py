@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +192,7 @@ class Dispatcher:
         engine = self._engine
         try:
             words, given = engine.shard.take_given(call.words[1:])
-            options = replace(parse_options(words), **given)
+            options = parse_options(words, **given)
             if call.multi or call.inside:
                 return Error(NO_GEARS)
             engine.sessions.check(options)

@@ -39,13 +39,17 @@ class ScriptRun:
     ids: deque[str] = field(default_factory=deque)
 
 
-def parse_options(words: list[str]) -> Options:
+def parse_options(words: list[str], **given: Any) -> Options:
     """Read the words behind the script.
+
+    Args:
+        words: These.
+        given: Fields of the options that are known already.
 
     Raises:
         OptionError: They are wrong.
     """
-    chosen: dict[str, Any] = {}
+    chosen = given
     values = {"ID": "id", "DESCRIPTION": "description", "REPLACE_WITH": "replace_with"}
     flags = {
         "UNBLOCKING": "unblocking",
@@ -168,8 +172,8 @@ class Scripts:
             answer([Error(f"-ERR shard-{self._engine.shard.id}: {error}")])
             return
         self._engine.executions.skip()  # on the original, an execution does it
-        ids = ",".join(registration.id for registration in run.registrations)
-        answer(Status(f"OK {ids}") if tells_ids else OK)
+        ids = [registration.id for registration in run.registrations] if tells_ids else []
+        answer(Status(f"OK {','.join(ids)}") if tells_ids else OK)
         if run.plan is not None:
             self._engine.pool.submit(self._engine.executions.create(run.plan).run)
 
