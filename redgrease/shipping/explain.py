@@ -6,11 +6,11 @@ from typing import Any, Iterable, Iterator, Optional, Tuple
 from redgrease.exceptions import NotShippableError
 from redgrease.shipping.mentions import names_in
 from redgrease.shipping.pickler import dumps
+from redgrease.shipping.standard import SLOTS
 
 __all__ = ["not_shippable"]
 
 Version = Optional[Tuple[int, ...]]
-_SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 DEPTH = 8  # how far variables are followed
 
 
@@ -51,7 +51,7 @@ def _members(kind: type) -> Iterator[Tuple[str, Any]]:
         yield "its base", base
     for name, item in vars(kind).items():
         # Slots are made with the class, and members of an enumeration are a part of it.
-        if name != "_abc_impl" and type(item) not in (kind, *_SLOTS):
+        if name != "_abc_impl" and type(item) not in (kind, *SLOTS):
             yield f"its attribute {name!r}", item
 
 

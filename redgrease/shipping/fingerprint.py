@@ -10,6 +10,7 @@ from redgrease.shipping.kinds import SINGLE
 from redgrease.shipping.mentions import names_in
 from redgrease.shipping.modules import Modules
 from redgrease.shipping.pickler import dumps
+from redgrease.shipping.standard import SLOTS
 
 __all__ = ["fingerprint"]
 
@@ -126,7 +127,7 @@ class _Reader:
             return self._all([value.__func__])
         if kind is property:
             return self._all([value.fget, value.fset, value.fdel])
-        if isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType)):
+        if isinstance(value, SLOTS):
             return self._all([value.__name__])
         if isinstance(value, types.BuiltinFunctionType):
             owner = value.__self__ if not isinstance(value.__self__, types.ModuleType) else None

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple
 
 from redgrease.shipping import classes
 from redgrease.shipping.hints import fitting
-from redgrease.shipping.standard import Lacking
+from redgrease.shipping.standard import SLOTS, Lacking
 
 __all__ = ["fitted", "is_generated", "is_namedtuple", "namedtuple"]
 
@@ -239,7 +239,7 @@ def _is_made(name: str, value: Any) -> bool:
     """Whether an attribute of a data class was made by the decorator."""
     return (
         name in _DATACLASS_WORDS
-        or isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType))
+        or isinstance(value, SLOTS)
         or (name.startswith("__") and _is_from(value, _DATACLASS_FILE))
     )
 

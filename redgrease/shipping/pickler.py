@@ -27,8 +27,8 @@ from redgrease.shipping.kinds import DISPATCHER, FOREIGN, NAMED, OTHERS, SINGLE,
 from redgrease.shipping.mentions import Uses, is_redgrease, names_in
 from redgrease.shipping.modules import OPERANDS, PLAIN, Modules, is_standard
 from redgrease.shipping.source import origin_of, source_of, unions_of
-from redgrease.shipping.standard import HIDDEN, Lacking, lacks, owner_of, public_name
-from redgrease.shipping.standins import Code, Named, Namespace, Word
+from redgrease.shipping.standard import HIDDEN, SLOTS, Lacking, lacks, owner_of, public_name
+from redgrease.shipping.standins import StandIn
 from redgrease.shipping.states import restated
 
 __all__ = ["Pickled", "dumps"]
@@ -64,7 +64,9 @@ class Pickled(NamedTuple):
 
 def _attribute(module: types.ModuleType, name: str) -> Any:
     """An attribute of a module of redgrease, as it should be on a server."""
-    return Word(name) if name == "GEARS_RUNTIME" else getattr(module, name)
+    if name == "GEARS_RUNTIME":
+        return StandIn(loader.Unpickler.word, name)
+    return getattr(module, name)
 
 
 def _older(function: types.FunctionType, name: str, value: Any, version: Tuple[int, ...]) -> Any:
@@ -73,18 +75,17 @@ def _older(function: types.FunctionType, name: str, value: Any, version: Tuple[i
     if value is TimeoutError:
         # Names of Python's own are no global names of modules, so this one was imported.
         home = timeouts.home_of(*(origin_of(function, name) or ("", "")))
-        return value if home is None else Named(*home)
+        return value if home is None else StandIn(loader.named, *home)
     if version < (3, 12) and (kind.__module__, kind.__name__) == ("calendar", "Day"):
         # Before, the days of the week were numbers.
         home = "calendar", value.name
-        return Named(*home) if origin_of(function, name) == home else value
+        return StandIn(loader.named, *home) if origin_of(function, name) == home else value
     return value
 
 
 def _is_slot(kind: type, value: Any) -> bool:
     """Whether an attribute of a class was made for one of its slots."""
-    slots = (types.MemberDescriptorType, types.GetSetDescriptorType)
-    return isinstance(value, slots) and value.__objclass__ is kind
+    return isinstance(value, SLOTS) and value.__objclass__ is kind
 
 
 def _taken_from_bases(kind: type, known: Dict[str, Any]) -> Dict[str, Any]:
@@ -151,8 +152,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         self.functions: List[types.FunctionType] = []
         self.plain = True
         self.travelling = False  # whether there is a module among the objects that travel
-        self._namespaces: Dict[str, Namespace] = {}
-        self._codes: Dict[Any, Code] = {}
+        self._namespaces: Dict[str, StandIn] = {}
+        self._codes: Dict[Any, StandIn] = {}
         self._cells: Dict[int, Any] = {}
 
     # -- the two ways in which cloudpickle asks how to pickle something
@@ -420,7 +421,7 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         hints = {} if is_redgrease(function.__module__) else function.__annotations__
         return {name: fitting(hint, version, self.modules) for name, hint in hints.items()}
 
-    def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> Code:
+    def _source(self, function: types.FunctionType, version: Tuple[int, ...]) -> StandIn:
         """What stands for a function's code."""
         from redgrease.shipping import foreign
 
@@ -432,7 +433,8 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         key = (id(function.__code__), unions_of(function, version))
         if key not in self._codes:
             awaitable = bool(function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE)
-            self._codes[key] = Code(source_of(function, version), awaitable)
+            make = trees.compile_awaitable if awaitable else trees.compile_tree
+            self._codes[key] = StandIn(make, *source_of(function, version))
         return self._codes[key]
 
     def _note(self, function: types.FunctionType, names: Dict[str, Any]) -> None:
@@ -450,13 +452,14 @@ class Pickler(CloudPickler):  # type: ignore[misc]
         if any(map(is_redgrease, names_in(code).imports)):
             self.needs_redgrease = True
 
-    def _namespace(self, function: types.FunctionType) -> Optional[Namespace]:
+    def _namespace(self, function: types.FunctionType) -> Optional[StandIn]:
         """What stands for a function's global names; None if these are no module's."""
         name = function.__globals__.get("__name__")
         module = sys.modules.get(name) if isinstance(name, str) else None
         if module is None or vars(module) is not function.__globals__:
             return None
-        return self._namespaces.setdefault(module.__name__, Namespace(module.__name__))
+        made = StandIn(loader.Unpickler.namespace, module.__name__)
+        return self._namespaces.setdefault(module.__name__, made)
 
 
 _HARMLESS = frozenset(
@@ -468,10 +471,7 @@ _HARMLESS = frozenset(
         type(str.join),
         type(int.__add__),
         type((lambda cell: lambda: cell)(0).__closure__[0]),  # type: ignore[index] # a cell
-        Code,
-        Named,
-        Namespace,
-        Word,
+        StandIn,
     ]
 )
 

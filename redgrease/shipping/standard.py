@@ -156,6 +156,9 @@ _RENAMED = {
     ("re", "PatternError"): ("re", "error"),
 }
 
+# The attributes of a class that are made for its slots.
+SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+
 # What is Python's own `TimeoutError` since Python 3.10 or 3.11.
 TIMEOUTS = [
     ("asyncio", "TimeoutError"),

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Tuple
 
 from redgrease.shipping import classes
 from redgrease.shipping.standard import Lacking
+from redgrease.shipping.standins import StandIn
 
 __all__ = ["restated"]
 
@@ -31,13 +32,6 @@ _LOOPED = frozenset(
         ("asyncio.queues", "Queue"),
     ]
 )
-
-
-class _Loop:
-    """Stands for the event loop that runs at the time."""
-
-    def __reduce__(self) -> Reduced:
-        return classes.CurrentLoop, ()
 
 
 def _distribution(value: Any, version: Version) -> Reduced:
@@ -85,7 +79,7 @@ def restated(value: Any, version: Version) -> Any:
         return NotImplemented
     state = {**gained, **reduced[2]}
     if looped:
-        state.setdefault("_loop", _Loop())
+        state.setdefault("_loop", StandIn(classes.CurrentLoop))
         if state.get("_waiters", state) is None:
             state["_waiters"] = collections.deque()
     return (*reduced[:2], state, *reduced[3:])
