@@ -4,36 +4,25 @@ import threading
 
 import pytest
 import redis
-from support.alone import NODES, Watched, constant, counts, forget, sessions, values
+from support.alone import (
+    NODES,
+    Watched,
+    cluster,
+    constant,
+    counts,
+    forget,
+    order,
+    patient,
+    sessions,
+    values,
+)
 from support.gears_cluster import GearsCluster
 
 from redgrease import CommandReader, KeysReader, ShardsIDReader, StreamReader
 from redgrease import exceptions as ex
 from redgrease.client import _ClusterBase
-from redgrease.testing.cleaning import clean
 
 pytestmark = pytest.mark.skipif(_ClusterBase is None, reason="there is no client for clusters")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with GearsCluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The machine may be busy."""
-    monkeypatch.setattr("redgrease.everywhere._PATIENCE", 30.0)
-
-
-@pytest.fixture
-def order(cluster):
-    """The servers' numbers, in the order of their ids."""
-    for number in NODES:
-        with cluster.node(number) as node:
-            clean(node)
-    return sorted(NODES, key=cluster.ids.__getitem__)
 
 
 @pytest.fixture

@@ -7,36 +7,24 @@ import random
 import signal
 
 import pytest
-from support.alone import NODES, AsyncWatched, constant, counts, sessions, values
-from support.gears_cluster import GearsCluster
+from support.alone import (
+    NODES,
+    AsyncWatched,
+    cluster,
+    constant,
+    counts,
+    order,
+    patient,
+    sessions,
+    values,
+)
 from support.waiting import eventually
 
 from redgrease import exceptions as ex
-from redgrease.testing.cleaning import clean
 
 if os.environ.get("REDGREASE_NO_AIO") is not None:
     pytest.skip("without asyncio", allow_module_level=True)
 aio = pytest.importorskip("redgrease.aio")
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with GearsCluster() as cluster:
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """The machine may be busy."""
-    monkeypatch.setattr("redgrease.everywhere._PATIENCE", 30.0)
-
-
-@pytest.fixture
-def order(cluster):
-    for number in NODES:
-        with cluster.node(number) as node:
-            clean(node)
-    return sorted(NODES, key=cluster.ids.__getitem__)
 
 
 def with_clients(cluster, number, what):

@@ -1,8 +1,34 @@
 """What three servers have that do not tell each other, and what a client sends to them."""
 
+import pytest
+
 from redgrease import CommandReader
+from redgrease.testing.cleaning import clean
+
+from .gears_cluster import GearsCluster
 
 NODES = range(3)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with GearsCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """The machine may be busy."""
+    monkeypatch.setattr("redgrease.everywhere._PATIENCE", 30.0)
+
+
+@pytest.fixture
+def order(cluster):
+    """The servers' numbers, in the order of their ids; nothing is registered on them."""
+    for number in NODES:
+        with cluster.node(number) as node:
+            clean(node)
+    return sorted(NODES, key=cluster.ids.__getitem__)
 
 
 def sessions(cluster):
