@@ -265,7 +265,7 @@ class _Call:
             if link is None:
                 replies = yield from self._search()
             else:
-                replies = yield from self._each(lambda: [link])
+                replies = yield from self._each(lambda: topology.renewed(link))
         else:
             replies = yield from self._following(None)
         return replies

@@ -175,17 +175,19 @@ class Everywhere:
     @asking
     def _send_to_any(self) -> Asks[ExecutionResult[Any]]:
         topology: Any = self.gears._caller.topology
-        links = yield topology.primaries()
-        random.shuffle(links)
-        for link in links:
+        links, tried = (yield topology.primaries()), set()
+        while True:
+            link = random.choice(links)
             node = self.gears._on_node(link, self.timeout)
             try:
                 result = yield self._place(node)
                 break
             except NodeDownError:  # it did not get the script; the next one may
-                if link is links[-1]:
-                    raise
+                tried.add(link.name)
                 yield topology.look_again()
+                links = [each for each in (yield topology.primaries()) if each.name not in tried]
+                if not links:
+                    raise
         if self.ids:
             others = yield self.gears._nodes(self.timeout)
             self.nodes = [node, *(each for each in others if name_of(each) != link.name)]

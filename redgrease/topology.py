@@ -78,6 +78,12 @@ class Topology(Waiting):
         with contextlib.suppress(Exception):  # each client for clusters has errors of its own
             yield self.refresh()
 
+    @asking
+    def renewed(self, link: Link) -> Asks[List[Link]]:
+        """The way to a server, of which there may be a new one since servers were looked for."""
+        links = yield self.primaries()
+        return [next((each for each in links if each.name == link.name), link)]
+
     def alone(self) -> bool:
         """Whether they form a cluster in which each runs functions for itself alone."""
         return False

@@ -1,10 +1,12 @@
 """Calls in a cluster of RedisGears itself: what its servers reply, with and without asyncio."""
 
 import asyncio
+import gc
 import sys
 
 import pytest
 import redis
+from support.redis_versions import settled
 from support.scripted import Drop, Error, Status
 from support.scripted_cluster import IDS, ScriptedCluster
 
@@ -41,10 +43,19 @@ def check(request, cluster):
     aio = pytest.importorskip("redgrease.aio")
     from redgrease.aio.running import Awaited
 
+    ports = {server.port for server in cluster.servers}
+
+    def is_left(thing):
+        """Whether it is a connection that nobody has closed, such as of a node that is gone."""
+        is_connection = isinstance(thing, redis.asyncio.Connection)
+        return is_connection and thing.is_connected and thing.port in ports
+
     def check(what):
         async def go():
             async with aio.RedisGearsCluster(startup_nodes=nodes) as client:
                 await Awaited()._run(what(client))
+            await settled()
+            assert not [each for each in gc.get_objects() if is_left(each)]
 
         asyncio.run(go())
 

@@ -26,6 +26,7 @@ import ast
 import asyncio
 import contextlib
 import doctest
+import gc
 import inspect
 import io
 import os
@@ -114,7 +115,20 @@ class Page:
                 self.run_block(block)
         finally:
             os.chdir(before)
+            self.loop.run_until_complete(self.hang_up())
             self.loop.close()
+
+    async def hang_up(self):
+        """Close the clients that a reader would leave to the end of the process.
+
+        Later their loop is closed, and what redis-py then says of each may disturb other tests.
+        """
+        for value in self.names.values():
+            close = getattr(value, "aclose", None) or getattr(value, "close", None)
+            if inspect.iscoroutinefunction(close) and not inspect.isclass(value):
+                await close()
+        self.names.clear()
+        gc.collect()  # with those whose names have been given to others
 
     def run_block(self, block):
         """Run one block, or do what is said of it."""

@@ -12,6 +12,7 @@ import threading
 import pytest
 import redis
 from support.ports import free_port
+from support.redis_versions import hang_up
 from support.waiting import eventually
 
 import redgrease
@@ -41,6 +42,12 @@ def clients(request):
         async def go():
             async with make(aio.RedisGears, redis_asyncio) as client:
                 await Awaited()._run(check(client))
+            # Sentinel's pools are not closed with their clients.
+            pool = client.connection_pool
+            await pool.disconnect()
+            if hasattr(pool, "sentinel_manager"):
+                for watcher in pool.sentinel_manager.sentinels:
+                    await hang_up(watcher)
 
         asyncio.run(go())
 

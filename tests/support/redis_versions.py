@@ -1,5 +1,7 @@
 """What differs between the versions of redis-py that tests run with."""
 
+import asyncio
+
 import redis
 
 
@@ -23,3 +25,8 @@ def speaking(protocol):
 async def hang_up(client):
     """Close a client of ``redis.asyncio``; the method got its name with redis-py 5.0.1."""
     await getattr(client, "aclose", client.close)()
+
+
+async def settled():
+    """Wait for what redis-py closes in the background: nodes that clients for clusters forget."""
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
