@@ -131,6 +131,8 @@ class NodeLink(Link):
         return connection
 
     async def release(self, connection: Any) -> None:
+        if _is_outdated(connection):
+            await drop(connection)
         release = getattr(self.node, "release", None)  # since 7.2
         if release is not None:
             release(connection)
@@ -149,10 +151,17 @@ async def give_back(pool: Any, connection: Any) -> None:
 
 
 async def _ensure(connection: Any) -> None:
-    """Connect a connection, anew if the other side has closed it since its last use."""
-    if getattr(connection, "is_connected", False) and not await _is_idle(connection):
+    """Connect a connection, anew if it is no longer good, or the other side has closed it."""
+    if getattr(connection, "is_connected", False) and (
+        _is_outdated(connection) or not await _is_idle(connection)
+    ):
         await drop(connection)
     await connection.connect()
+
+
+def _is_outdated(connection: Any) -> bool:
+    """Whether redis-py, since 7.2, wants it made anew, such as after changes in the cluster."""
+    return hasattr(connection, "should_reconnect") and connection.should_reconnect()
 
 
 async def _is_idle(connection: Any) -> bool:

@@ -82,7 +82,9 @@ class AsyncCluster(_Exchanging, Cluster):  # type: ignore[misc]
 
     async def for_key(self, key: Any) -> Link:  # type: ignore[override]
         await self.client.initialize()
-        return NodeLink(self.client.get_node_from_key(key))
+        node = self.client.get_node_from_key(key)
+        # Some versions of redis-py know it twice, and close only the other one.
+        return NodeLink(self.client.get_node(node_name=node.name) or node)
 
     async def at(self, host: str, port: int) -> Link:  # type: ignore[override]
         node = self.client.get_node(host=host, port=port)
