@@ -20,12 +20,6 @@ QUICK = "GB('ShardsIDReader').map(lambda x: execute('PING')).run()"
 STOPPED = b"gears.forcestopped"
 
 
-@pytest.fixture(autouse=True)
-def unraisable_errors_are_no_failures(monkeypatch):
-    """An abort that arrives in a finalizer cannot be raised there; it is tried again."""
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: None)
-
-
 def running(worker, redis, body, run=ONE):
     """Start a function; returns its ID when it is under way."""
     before = int(redis("GET", "started") or 0)
