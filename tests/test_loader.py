@@ -189,11 +189,11 @@ def test_texts_that_are_no_tracebacks_stay():
 class Watched:
     """A watcher of a directory, and what it has reported."""
 
-    def __init__(self, r, folder, **options):
+    def __init__(self, r, folder, quiet=0.05, **options):
         self.outcomes = []
         self.news = threading.Condition()
         self.watcher = Watcher(
-            Deployer(r), [str(folder)], quiet=0.05, report=self._report, **options
+            Deployer(r), [str(folder)], quiet=quiet, report=self._report, **options
         )
 
     def _report(self, outcome):
@@ -276,7 +276,8 @@ def test_a_watched_directory_that_comes_again(r, tmp_path, monkeypatch, way, pol
     monkeypatch.setattr("redgrease.watching.RETRY", 0.1)
     folder = tmp_path / "scripts"
     script(folder / "a.py", 1)
-    with Watched(r, folder, poll=poll) as watched:
+    # On a busy machine it may take long from a new directory to what is in its files.
+    with Watched(r, folder, quiet=0.5, poll=poll) as watched:
         watched.wait("loaded")
         if way == "removed":
             shutil.rmtree(str(folder))
