@@ -55,7 +55,7 @@ def outcomes(files: Iterable[str]) -> Dict[str, str]:
         results = json.loads(Path(file).read_text("utf-8"))
         for name, result in results["testenvs"].items():
             tests = result.get("test")
-            if tests:
+            if tests and ENVIRONMENT.fullmatch(name):
                 good = all(test["retcode"] == 0 for test in tests)
                 known[name] = "passed" if good else "failed"
     return known
@@ -80,10 +80,17 @@ def table(files: Iterable[str] = ()) -> str:
         line = [f"3.{python}"]
         for redis in columns:
             name = cells.get((python, redis))
-            text = "·" if name is None else content(python, redis)
-            line.append(f"{text}, {known[name]}" if name in known else text)
+            cell = "·" if name is None else content(python, redis)
+            line.append(f"{cell}, failed" if known.get(str(name)) == "failed" else cell)
         lines.append(line)
-    return HEAD + "\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    text = HEAD + "\n" + "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return text + told(known, len(cells)) if known else text
+
+
+def told(known: Dict[str, str], count: int) -> str:
+    """The sentence about outcomes."""
+    passed = sum(outcome == "passed" for outcome in known.values())
+    return f"\nWhen this page was made, {passed} of the {count} environments passed.\n"
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ def versions():
 
 def test_the_page_is_up_to_date_and_everything_on_it_passed(versions):
     page = (DOCS / "versions.md").read_text("utf-8")
-    assert page.replace(", passed", "") == versions.table()
-    assert "failed" not in page
+    count = len(versions.environments())
+    passed = dict.fromkeys([name for _, _, name in versions.environments()], "passed")
+    assert page in (versions.table(), versions.table() + versions.told(passed, count))
 
 
 def test_outcomes_are_noted(versions, tmp_path):
@@ -31,9 +32,12 @@ def test_outcomes_are_noted(versions, tmp_path):
         good: {"test": [{"retcode": 0}]},
         bad: {"test": [{"retcode": 0}, {"retcode": 1}]},
         others[0]: {"setup": []},  # skipped
+        "lint": {"test": [{"retcode": 0}]},
         ".pkg": {},
     }
     file = tmp_path / "results.json"
     file.write_text(json.dumps({"testenvs": results}), "utf-8")
     assert versions.outcomes([file]) == {good: "passed", bad: "failed"}
-    assert versions.table([file]).count("passed") == 1
+    page = versions.table([file])
+    assert page.count(", failed") == 1
+    assert page.endswith(f"1 of the {len(names)} environments passed.\n")
