@@ -24,6 +24,7 @@ __all__ = [
     "exchange",
     "exchange_together",
     "is_connected",
+    "is_outdated",
     "read_undecoded",
     "reply_lost",
     "sending_lost",
@@ -154,6 +155,11 @@ def _is_closed(connection: Any) -> bool:
 def is_connected(connection: Any) -> bool:
     """Whether a connection has a socket, which the other side may have closed."""
     return _socket(connection) is not None
+
+
+def is_outdated(connection: Any) -> bool:
+    """Whether redis-py wants it made anew, such as after changes in the cluster."""
+    return hasattr(connection, "should_reconnect") and connection.should_reconnect()
 
 
 def _is_kept(connection: Any) -> bool:
@@ -357,7 +363,7 @@ def exchange(
                     if not again or lost >= ATTEMPTS:
                         raise
             finally:
-                if getattr(connection, "should_reconnect", bool)():
+                if is_outdated(connection):
                     connection.disconnect()
                 link.release(connection)
 

@@ -14,6 +14,7 @@ from redis import exceptions as redis_errors
 from redgrease.connection import (
     ATTEMPTS,
     WATCH_LOST,
+    is_outdated,
     pool_connection,
     reply_lost,
     sending_lost,
@@ -131,7 +132,7 @@ class NodeLink(Link):
         return connection
 
     async def release(self, connection: Any) -> None:
-        if _is_outdated(connection):
+        if is_outdated(connection):
             await drop(connection)
         release = getattr(self.node, "release", None)  # since 7.2
         if release is not None:
@@ -153,15 +154,10 @@ async def give_back(pool: Any, connection: Any) -> None:
 async def _ensure(connection: Any) -> None:
     """Connect a connection, anew if it is no longer good, or the other side has closed it."""
     if getattr(connection, "is_connected", False) and (
-        _is_outdated(connection) or not await _is_idle(connection)
+        is_outdated(connection) or not await _is_idle(connection)
     ):
         await drop(connection)
     await connection.connect()
-
-
-def _is_outdated(connection: Any) -> bool:
-    """Whether redis-py, since 7.2, wants it made anew, such as after changes in the cluster."""
-    return hasattr(connection, "should_reconnect") and connection.should_reconnect()
 
 
 async def _is_idle(connection: Any) -> bool:
