@@ -17,11 +17,9 @@ def versions():
     return module
 
 
-def test_the_page_is_up_to_date_and_everything_on_it_passed(versions):
+def test_the_page_is_up_to_date(versions):
     page = (DOCS / "versions.md").read_text("utf-8")
-    count = len(versions.environments())
-    passed = dict.fromkeys([name for _, _, name in versions.environments()], "passed")
-    assert page in (versions.table(), versions.table() + versions.told(passed, count))
+    assert page == versions.table(), "run: python docs/versions.py"
 
 
 def test_outcomes_are_noted(versions, tmp_path):
